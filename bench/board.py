@@ -17,7 +17,7 @@ ORDERS = 1_000
 CHANGES_A_SECOND = 50
 SECONDS = 10
 PAGES = 9
-"""How often "Show 20 more" is chosen, so that 200 cards of one column are drawn."""
+"""The clicks on "Show 20 more" after which 200 cards of one column are drawn."""
 PROCESSOR = 25.0
 LONG_MS = 50.0
 """A task that is longer is one that a person notices (https://w3c.github.io/longtasks/)."""

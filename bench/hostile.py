@@ -17,7 +17,7 @@ STREAMS = 2_000
 FLOOD = 20_000
 LINES = 100
 HOSTILE, OTHER = "127.0.0.1", "127.0.0.2"
-"""The addresses of the hostile clients and of the one that is measured beside them."""
+"""The addresses of the hostile clients, and of the client that is measured meanwhile."""
 HEAD = b"Host: localhost\r\nX-Actor: customer:C1\r\n"
 LIVEZ = b"GET /livez HTTP/1.1\r\nHost: bench\r\n\r\n"
 
@@ -99,7 +99,7 @@ async def _attacks(port: int, process: psutil.Process, effort: Effort) -> list[F
             took = perf_counter() - began
             reads = await reading
         found.append(Finding(what=f"until {UNREAD} lists of large orders are answered", values=[took], unit="s"))
-        found.append(Finding(what="a read beside them", values=reads, unit="ms"))
+        found.append(Finding(what="a read meanwhile", values=reads, unit="ms"))
         found.append(Finding(what="memory for them", values=[_peak(process) - before], unit="MB"))
 
         async with AsyncExitStack() as closing:
@@ -108,7 +108,7 @@ async def _attacks(port: int, process: psutil.Process, effort: Effort) -> list[F
                 closing.callback(_abort, stream)
                 stream.write(b"GET " + order.encode() + b"/stream HTTP/1.1\r\n" + HEAD + b"\r\n")
             reads = await _reads(client, order)
-        found.append(Finding(what=f"a read beside {STREAMS} streams of one customer", values=reads, unit="ms"))
+        found.append(Finding(what=f"a read during {STREAMS} streams of one customer", values=reads, unit="ms"))
     return found
 
 

@@ -53,7 +53,7 @@ async def _joining(servers: Servers, effort: Effort) -> list[Finding]:
 
 
 async def _beside(servers: Servers, effort: Effort) -> list[Finding]:
-    """Orders of many callers, beside joined transactions that commit at once, and beside some that linger."""
+    """Orders of many callers, next to joined transactions that commit at once, and next to some that linger."""
     many = effort.of(4 * ORDERS, least=CALLERS)
     async with _application(servers.database()) as (flow, engine):
 
@@ -62,7 +62,7 @@ async def _beside(servers: Servers, effort: Effort) -> list[Finding]:
                 return await rate(many, lambda _: _create(flow), CALLERS)
 
         alone, quick, slow = await in_turn(effort, *(partial(turn, idle) for idle in (None, 0.0, IDLE_SECONDS)))
-    beside = f"orders of {CALLERS} callers beside {JOINED_A_SECOND} joined transactions a second"
+    beside = f"orders of {CALLERS} callers with {JOINED_A_SECOND} joined transactions a second"
     return [
         Finding(
             what=f"{beside}{more} / alone",

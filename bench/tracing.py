@@ -96,7 +96,7 @@ async def _rate(many: int, create: Create) -> float:
 
 
 async def _nothing() -> None:
-    """What every command costs less."""
+    """Do nothing."""
 
 
 async def _call(effort: Effort, call: Callable[[], Awaitable[None]]) -> float:

@@ -1,4 +1,4 @@
-"""``wakeup``: how soon another process sees a commit, what telling it costs, and what an idle look for news costs."""
+"""``wakeup``: the delay until another process sees a commit, the cost of notifying it, and that of an idle poll."""
 
 import asyncio
 import sys
@@ -48,7 +48,7 @@ async def measure(servers: Servers, effort: Effort) -> list[Finding]:
 
 
 async def _soon(servers: Servers, effort: Effort) -> Finding:
-    """The same commits, seen by a process that is told and by one that polls."""
+    """The same commits, seen by a process that is notified and by one that polls."""
     url = servers.database()
     took: tuple[list[float], list[float]] = ([], [])
     container = container_for(Settings(database_url=url))
@@ -71,7 +71,7 @@ async def _soon(servers: Servers, effort: Effort) -> Finding:
 
 
 async def _telling(servers: Servers, effort: Effort) -> Finding:
-    """Orders created with others told of it, who listen, and without."""
+    """Orders created with commit notifications, which another process gets, and without."""
     sides, many = [servers.database(), servers.database()], effort.of(ORDERS)
     loud, still = (
         container_for(Settings(database_url=url, database_listen=listen))
@@ -146,7 +146,7 @@ async def _fill(storage: SqlStorage, many: int) -> None:
 
 @asynccontextmanager
 async def _tail(url: str, listen: str) -> AsyncIterator[asyncio.StreamReader]:
-    """What another process sees of the log, a line for each event from now on."""
+    """Yield the output of another process that prints a line for each event from now on."""
     environment = {"ORDERFLOW_DATABASE_URL": url, "ORDERFLOW_DATABASE_LISTEN": listen, "ORDERFLOW_LOG_LEVEL": "info"}
     process = await asyncio.create_subprocess_exec(
         *PROGRAM,
@@ -176,7 +176,7 @@ async def _seen(lines: asyncio.StreamReader) -> float:
 
 @asynccontextmanager
 async def _listening(url: str) -> AsyncIterator[None]:
-    """Somebody hears of all that is committed, and makes nothing of it."""
+    """Listen to the notifications of all commits, and ignore them."""
     ear = await asyncpg.connect(url)
     try:
         await ear.add_listener(CHANNEL, lambda *_: None)

@@ -1,4 +1,4 @@
-"""Somebody who asks for a few orders' lives, each request under its idempotency key, until all are acknowledged."""
+"""A client that takes a few orders through their lives repeating each request, by its key, until it is acknowledged."""
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
@@ -23,14 +23,14 @@ from .installation import Installation, Process
 
 ADMIN = Actor(Role.ADMIN, "boss")
 SHIPPER = "S1"
-"""Who brings the orders, and is the one who gets mail."""
+"""The shipper of the orders, and the only recipient of mail."""
 SOLD_OUT = "sold-out"
 """A food that inventory counts, and of which nothing is left."""
 
 
 @frozen
 class Acknowledged:
-    """What the client was told: the order as it was then."""
+    """A response that the client got: the order as it was then."""
 
     order_id: str
     version: int
@@ -116,7 +116,7 @@ class Client:
         food_id: str = "F1",
         token: str = SUCCESS,
     ) -> Order:
-        """Without an id of its own: whether it was placed, only the key can tell."""
+        """Without an id of its own: only the key shows whether it was placed."""
         price = Money(Decimal("12.50"), "EUR")
         line = OrderLine(food_id=food_id, food_name="Pho", price=price, quantity=2, discount=Money.zero("EUR"))
         new = NewOrder(

@@ -26,7 +26,7 @@ class NumberedStorage:
 
 @frozen
 class NumberedEffects:
-    """What consumers keep: a transaction's beginning, each call in it, and its commit are crash points."""
+    """The stores of the consumers: a transaction's beginning, each call in it, and its commit are crash points."""
 
     inner: Any
     crash_points: CrashPoints

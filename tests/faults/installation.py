@@ -38,7 +38,7 @@ ROUNDS = 20
 
 @define(eq=False)
 class Installation:
-    """What survives a process: the storage, the topic with its cursors, the money at the gateway, the mail.
+    """The parts that survive a process: the storage, the topic with its cursors, the money at the gateway, the mail.
 
     ``connect`` gives a new process its way to the storage; ``close`` it after the last.
     """
@@ -91,7 +91,7 @@ def _settings(url: str) -> Settings:
 
 @frozen
 class Parts:
-    """What a process is made of. A mutant is made of others."""
+    """The parts of a process. A mutant has others."""
 
     def relay_topic(self, installation: Installation, crash_points: CrashPoints) -> Any:
         return Numbered(installation.topic, crash_points, "topic", STREAM, first="cursors")
@@ -204,12 +204,12 @@ async def process(installation: Installation, crash_points: CrashPoints, parts: 
 
 @frozen
 class _Idle:
-    """Whoever waits for news has nothing to do, and ends."""
+    """A wakeup that ends a process which waits for news, as it has nothing to do."""
 
     stop: asyncio.Event
 
     def notify(self) -> None:
-        """Nobody is told of commits."""
+        """Do nothing on a commit."""
 
     async def wait(self, at_most: float) -> None:
         self.stop.set()

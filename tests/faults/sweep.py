@@ -15,7 +15,7 @@ from .installation import SHIPPED, Installation, Parts, process
 from .invariants import Acknowledgement, Witness, check_mail, check_money, differences, invariants
 
 PATIENCE = 600.0
-"""Seconds from one process to the next by the installation's clock: what the last had claimed is anybody's again."""
+"""Seconds from one process to the next by the installation's clock: what the last had claimed is free again."""
 ALL = 1_000
 """Clients; a sweep ends long before."""
 DEADLINE = 600.0
@@ -24,7 +24,7 @@ DEADLINE = 600.0
 
 @define
 class Swept:
-    """How many ``points`` had trouble, how many processes and orders that took, and what did not hold."""
+    """The result: ``points`` with a fault, the number of processes and orders, and the violated invariants."""
 
     points: int = 0
     processes: int = 0

@@ -1,4 +1,4 @@
-"""What the campaign is made of does what it says: its timetable, its orders and its links."""
+"""The parts of the campaign work: its timetable, its orders and its links."""
 
 import asyncio
 from collections import Counter
@@ -72,7 +72,7 @@ async def link() -> AsyncIterator[Link]:
 
 
 async def _say(link: Link, what: bytes) -> bytes:
-    """What comes back on a new connection; nothing where it breaks off."""
+    """Return the reply on a new connection; nothing if it breaks off."""
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", link.port)
         writer.write(what)

@@ -1,4 +1,4 @@
-"""Positions are dense in each bucket in commit order, whoever writes at once: who reads along misses nothing."""
+"""Positions are dense in each bucket in commit order with concurrent writers: a reader of the log misses nothing."""
 
 import pytest
 from orderflow.adapters.wakeup import LocalWakeup

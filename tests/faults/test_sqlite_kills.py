@@ -52,7 +52,7 @@ class Writers:
         self.start()
 
     def acknowledged(self) -> dict[str, int]:
-        """By order the newest version that anybody was told."""
+        """Return the newest acknowledged version by order."""
         newest: Counter[str] = Counter()
         for path in self.folder.glob("p*.said"):
             for line in self._said(path):

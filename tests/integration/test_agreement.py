@@ -1,4 +1,4 @@
-"""Status, metrics, logs, traces and Kafka's own tool tell the same of one installation, while a day goes through it."""
+"""Status, metrics, logs, traces and Kafka's own tool agree about one installation that runs a day."""
 
 import json
 import subprocess
@@ -25,7 +25,7 @@ TOOL = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
 
 @frozen
 class Watched:
-    """An installation of separate processes; ``inventory`` is told to stand still, so that there is lag to agree on."""
+    """An installation of separate processes; ``inventory`` is paused, so that there is lag to agree on."""
 
     here: Installation
     kafka: KafkaBroker
@@ -39,7 +39,7 @@ class Watched:
         return Scraped.at(str(self.processes[process].line("operations")["url"]))
 
     def group_lags(self, groups: Iterable[str]) -> Mapping[str, int]:
-        """What ``kafka-consumer-groups --describe`` counts; all of a partition where nothing was ever committed."""
+        """Return the lag by ``kafka-consumer-groups --describe``; a whole partition if nothing was ever committed."""
         command = f"--bootstrap-server {self.kafka.bootstrap_servers} --describe"
         asked = [f"--group={group}" for group in groups]
         rows = [line.split() for line in self.kafka.tool(TOOL, *command.split(), *asked).splitlines()]
@@ -87,13 +87,13 @@ def test_all_that_tells_of_an_installation_tells_the_same(watched: Watched, tmp_
 
 
 def _at_rest(watched: Watched, *readers: str) -> bool:
-    """Whether they have handled everything, and their offsets, which follow, are committed."""
+    """Return whether the consumers have handled everything, and have committed their offsets."""
     lags = {each["reader"]: (each["events"], each["groupLag"]) for each in watched.status()["readers"]}
     return all(lags[reader] == (0, 0) for reader in readers)
 
 
 def _a_scrape_lies_between_two_looks(watched: Watched) -> None:
-    """What only grows was, when it was scraped, no less than before and no more than after."""
+    """Assert that each counter's scraped value is between an earlier and a later reading."""
     before, scraped, after = watched.status(), watched.metrics("analytics"), watched.status()
 
     assert before["head"] <= scraped.total(told.LOG_EVENTS) <= after["head"]

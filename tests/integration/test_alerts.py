@@ -1,4 +1,4 @@
-"""Each alert fires by its fault and clears after it, told by a real Prometheus that scrapes a running installation.
+"""Each alert fires by its fault and clears after it, in a real Prometheus that scrapes a running installation.
 
 The rules are those of deploy/prometheus, in a hurry: LENGTHS and LIMITS say what becomes of their times. All else,
 every expression above all, is as it ships. Faults that do not disturb each other are made together.
@@ -46,7 +46,7 @@ BOSS = {"X-Actor": "admin:boss", "Content-Type": "application/json"}
 
 @define(eq=False)
 class Ordering:
-    """Somebody who places an order every fifth of a second, and cancels it, while ``coming`` is set."""
+    """A client that places an order every fifth of a second, and cancels it, while ``coming`` is set."""
 
     client: httpx.Client
     coming: threading.Event = field(factory=threading.Event)
@@ -80,7 +80,7 @@ class Watched:
     kafka: KafkaBroker
 
     def run(self, *arguments: str) -> Any:
-        """What a command of the installation's answers."""
+        """Return the output of a command of the installation."""
         return self.stack.command_line.json(*arguments)
 
     def execute(self, statement: str) -> Any:
@@ -96,13 +96,13 @@ class Watched:
         return asyncio.run(run())
 
     def count(self, rows: str) -> int:
-        """How many rows a table has, ``WHERE`` and all."""
+        """Count the rows of a table, with or without a ``WHERE``."""
         return int(self.execute(f"SELECT count(*) FROM {rows}"))
 
 
 @contextmanager
 def in_background(work: Callable[[threading.Event], None]) -> Iterator[None]:
-    """``work`` goes on inside; its event tells it to end."""
+    """Run ``work`` in the background until the block ends, which sets its event."""
     over = threading.Event()
     thread = threading.Thread(target=work, args=(over,), daemon=True)
     thread.start()

@@ -36,9 +36,9 @@ PLANTED = {
     "email": "planted.person@mail.example",
     "label": "planted-phone-of-ann",
 }
-"""What is kept of the customer C1."""
+"""The personal data of the customer C1."""
 KEPT = {"street": "Kept-Street", "email": "kept.person@mail.example"}
-"""What is kept of the customer C2, who stays; so the search finds what is there."""
+"""The personal data of the customer C2, who stays; so the search finds what is there."""
 
 
 @frozen
@@ -144,7 +144,7 @@ def _figures(client: httpx.Client) -> dict[str, Any]:
 
 
 def _settled(url: str) -> bool:
-    """Whether every consumer is at the log's heads, and something was sent and nothing waits."""
+    """Return whether every consumer is at the log's heads, mail was sent, and none waits."""
     pending = "SELECT 1 FROM notifications WHERE status = 'pending'"
     sent = "SELECT 1 FROM notifications WHERE status = 'sent' AND recipient LIKE 'customer:%'"
     behind, waiting, done = (asyncio.run(_rows(url, statement)) for statement in (BEHIND, pending, sent))

@@ -19,7 +19,7 @@ SECONDS = 180
 
 @asynccontextmanager
 async def reading(*arguments: str) -> AsyncIterator[asyncio.StreamReader]:
-    """What the example prints while it runs."""
+    """The output of the example while it runs."""
     program = await asyncio.create_subprocess_exec(sys.executable, "-u", str(EXAMPLE), *arguments, stdout=PIPE)
     try:
         assert program.stdout is not None

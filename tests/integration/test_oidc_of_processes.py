@@ -30,7 +30,7 @@ class Provider:
     loop: asyncio.AbstractEventLoop = field(factory=asyncio.new_event_loop)
 
     def call(self, work: Callable[[], Any]) -> Any:
-        """What ``work``, which returns a coroutine, does on the provider's thread."""
+        """Run the coroutine that ``work`` returns on the provider's thread, and return its result."""
         ended: Future[Any] = asyncio.run_coroutine_threadsafe(work(), self.loop)
         return ended.result(60)
 
@@ -84,7 +84,7 @@ def admitted(service: Running, token: str) -> None:
 
 @contextmanager
 def harmed(provider: Provider, harm: str) -> Iterator[None]:
-    """A provider that does not tell its keys."""
+    """Keep the provider from serving its keys."""
     at = provider.at
     match harm:
         case "down":

@@ -113,7 +113,7 @@ async def test_what_was_lost_is_refused_and_after_mending_all_goes_on_and_agrees
 
 @pytest.fixture
 def standby(server: LocalPostgres) -> Iterator[LocalPostgres]:
-    """What takes the server's place when that is gone; it is started by the test."""
+    """The standby that takes the server's place; the test starts it."""
     standby = LocalPostgres()
     yield standby
     standby.close()

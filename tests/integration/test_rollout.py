@@ -30,7 +30,7 @@ from tests.support.waiting import eventually_async
 
 ORDERS = 70
 STEPS = 50
-"""How much of the day is lived at each share."""
+"""Steps of the day at each share."""
 WORD = {"by": "ann", "reason": "the rollout of this test"}
 
 
@@ -63,7 +63,7 @@ class Rollout:
     container: Any
     day: InParts
     seen_after: list[float] = field(factory=list)
-    """The seconds from each change until the relay told of it."""
+    """The seconds from each change until the relay logged it."""
 
     def topic(self) -> Sequence[KnownProcess]:
         """Everything that stands there now."""

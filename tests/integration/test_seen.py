@@ -1,4 +1,4 @@
-"""Orders through separate real processes, as their logs, traces and the command line tell of them.
+"""Orders through separate real processes, as their logs, traces and the command line show them.
 
 One installation lives once for all tests here: an API, a relay and three consumers, each a process of its own, on a
 real PostgreSQL and a real Kafka, with a mail server and a collector of spans. Secrets are planted wherever something
@@ -61,12 +61,12 @@ PERSONAL: Mapping[str, str] = {
 }
 """Nowhere but in the tables of orders and contacts, and in mails."""
 FREE_TEXT: Mapping[str, str] = {"dish": "Planted-Dish", "reason": "planted reason of a person"}
-"""On the events, by contract; in no line, no metric, no span and nothing that a dead letter says of itself."""
+"""On the events, by contract; in no line, no metric, no span and no error of a dead letter."""
 
 
 @frozen
 class Lived:
-    """What is left of it: all that was written by anybody, and ways to ask on."""
+    """Everything that the processes have written, and clients for further requests."""
 
     logs: Mapping[str, str]
     installation: Installation
@@ -103,7 +103,7 @@ class Living:
         return self.processes[name]
 
     def caught_up(self) -> bool:
-        """Whether every consumer's cursors stand at the log's heads."""
+        """Return whether every consumer's cursors are at the log's heads."""
         return not _sql(self.url, BEHIND)
 
 
@@ -194,7 +194,7 @@ def _trace(here: Any, order_id: str) -> Any:
 
 
 def _talk(command: Running) -> str:
-    """What a command has said beside its data, a table."""
+    """Return the log lines of a command, without its data."""
     return "".join(line for line in command.said().splitlines(keepends=True) if line.startswith("{"))
 
 
@@ -296,7 +296,7 @@ def _body(order_id: str, food: str = "F1") -> dict[str, Any]:
 
 
 def _sql(url: str, *statements: str) -> list[asyncpg.Record]:
-    """What the last one found."""
+    """Return the rows of the last statement."""
 
     async def ask() -> list[asyncpg.Record]:
         connection = await asyncpg.connect(url)

@@ -25,7 +25,7 @@ from tests.support.waiting import eventually
 CUSTOMER = {"X-Actor": "customer:C1", "Content-Type": "application/json"}
 STOPPING = (503, {"status": "stopping", "checks": {"process": "stopping"}})
 LONGER_THAN_THE_TEST = {"KAFKA_SESSION_TIMEOUT_MS": "120000"}
-"""Who takes over from a member that has not left waits so long."""
+"""The wait of the member that takes over from one which has not left."""
 LONG_ENOUGH = "8"
 """Seconds that a process still answers after its signal: a busy machine has seen by then that it is not ready."""
 
@@ -46,7 +46,7 @@ def on_kafka(tmp_path: Path, migrated_url: str, kafka: KafkaBroker, topic_name: 
 
 
 def readiness(url: str) -> tuple[int, Any]:
-    """What ``/readyz`` answers; 0 once nobody listens any more."""
+    """Return the status and body of ``/readyz``; 0 once the port is closed."""
     try:
         answer = httpx.get(f"{url}/readyz", timeout=180)
     except httpx.TransportError:
@@ -106,7 +106,7 @@ def test_a_slow_request_under_way_is_answered_after_the_door_is_shut(orderflow: 
     service = orderflow.start("serve", "--no-consumers")
     with begun(service.url) as finish:
         service.process.send_signal(signal.SIGTERM)
-        eventually(lambda: readiness(service.url)[0] == 0, that="nobody listens any more")
+        eventually(lambda: readiness(service.url)[0] == 0, that="the port is closed")
         at_the_other_door = readiness(service.operations)
 
         answer = finish()
@@ -173,7 +173,7 @@ def test_a_consumer_whose_mail_server_never_answers_is_cut_off_at_the_deadline(o
 
 
 def members(kafka: KafkaBroker, group: str) -> int:
-    """How many members the group has; 0 while that changes."""
+    """Count the members of the group; 0 while that changes."""
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
     try:
         described = admin.describe_consumer_groups([group])[group].result(120)
@@ -184,7 +184,7 @@ def members(kafka: KafkaBroker, group: str) -> int:
 
 @contextmanager
 def cursors_held(database_url: str, *, waiting: int) -> Iterator[None]:
-    """Nobody can write a cursor inside; it begins when so many wait to."""
+    """Block all writes of cursors in the block, which begins when so many wait."""
     with asyncio.Runner() as here:
         connection = here.run(asyncpg.connect(database_url))
         here.run(connection.execute("BEGIN; LOCK TABLE cursors IN EXCLUSIVE MODE"))

@@ -119,7 +119,7 @@ class WatchedDay:
 
     @property
     def said(self) -> str:
-        """What it wrote on standard error."""
+        """Its standard error."""
         return (self.folder / "demo.err").read_text(encoding="utf-8")
 
     @property

@@ -22,7 +22,7 @@ DEPLOY = TREE / "deploy"
 PROGRAM = "/opt/orderflow/bin/orderflow"
 HADOLINT = DEPLOY.parent / "tests" / "support" / "hadolint.txt"
 PASSWORDS = {"POSTGRES_PASSWORD": "secret1", "GRAFANA_PASSWORD": "secret2"}
-"""What a person puts into deploy/.env."""
+"""The variables that a person sets in deploy/.env."""
 
 
 @frozen

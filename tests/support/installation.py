@@ -41,16 +41,16 @@ class Running:
 
     @property
     def url(self) -> str:
-        """Where it answers, as soon as it does."""
+        """Its URL, once it answers."""
         return str(self.line("listening")["url"])
 
     @property
     def operations(self) -> str:
-        """Where its operations door answers, as soon as it does."""
+        """The URL of its operations server, once that answers."""
         return str(self.line("operations")["url"])
 
     def exit_code(self, how: signal.Signals | None = None, *, within: float = 180) -> int:
-        """How it ends, by itself or after that signal."""
+        """Wait until it ends, by itself or after that signal, and return its exit code."""
         if how is not None:
             self.process.send_signal(how)
         return self.process.wait(within)
@@ -91,7 +91,7 @@ class Installation:
         return self.started[-1]
 
     def run(self, *arguments: str) -> Any:
-        """What a command answers; it runs in this process, where that is not what the test is about."""
+        """Return the result of a command, which runs in this process."""
         return self.stack.command_line.json(*arguments)
 
     def count(self, table: str) -> int:

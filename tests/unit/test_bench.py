@@ -1,4 +1,4 @@
-"""The measurements can be asked for, and tell kept promises from missed ones. Their figures are for a quiet machine."""
+"""Each measurement runs, and distinguishes kept promises from missed ones. Its figures are for a quiet machine."""
 
 import asyncio
 from itertools import count

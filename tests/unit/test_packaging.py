@@ -1,4 +1,4 @@
-"""What is installed is whole: every module and file is in the wheel, and it works outside of this tree."""
+"""The wheel is complete: every module and file is in it, and it works outside of this tree."""
 
 import ast
 import os
@@ -28,7 +28,7 @@ SHARED_NAMES = {
     "opentelemetry.sdk": ["opentelemetry-sdk"],
     **{f"opentelemetry.{part}": ["opentelemetry-api"] for part in ("context", "trace")},
 }
-"""What comes from several distributions under one name."""
+"""Packages that several distributions share."""
 NOT_CODE = ("py.typed", "*.json", "*.txt", "*.mako", "*.html", "*.css", "*.js", "*.svg")
 
 AN_ORDER = """
@@ -148,7 +148,7 @@ def _shipped() -> Iterator[Path]:
 
 
 def _run(program: str, *arguments: str, cwd: Path, path: Path | None = None) -> str:
-    """What the program prints; with ``path``, its imports are found there first, and the tree is out of sight."""
+    """Return the program's output; with ``path``, imports are found there first, and never in this tree."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ORDERFLOW_")}
     if path is not None:
         environment["PYTHONPATH"] = os.pathsep.join([str(path), sysconfig.get_path("purelib")])

@@ -18,7 +18,7 @@ from .world import World
 
 @define
 class Time:
-    """A clock that goes while somebody sleeps."""
+    """A clock that advances during sleeps."""
 
     now: float = 0.0
 

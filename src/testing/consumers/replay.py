@@ -279,7 +279,7 @@ class ReplayContract:
 
 
 async def _drop(world: World) -> None:
-    """Somebody gives up what analytics has of o1 among its dead letters."""
+    """Drop the dead letters of analytics for o1."""
     await world.drop("analytics", "o1", by="ann", reason="it has come to its end", with_followers=True)
 
 

@@ -51,7 +51,7 @@ INVARIANTS = {
     verdict.SILENT: 10,
     verdict.WEBHOOKS: 11,
 }
-"""Their numbers; what is not named here tells of a consumer's effects, which is 6."""
+"""Their numbers; a comparison that is not named here is one of a consumer's effects, which is 6."""
 PASSWORD = "planted-password"
 LAG_SECONDS = 30.0
 WEBHOOK_SECONDS = 120.0
@@ -77,7 +77,7 @@ class Size:
 
 EVENTS_EACH = 5
 LONGER = 1.1
-"""Faults need somebody who asks for something, also one that comes late because another took longer."""
+"""Faults need requests, also one that comes late because another took longer."""
 LARGE = Size("large", 30_000, 370.0, DEMANDED)
 SMALL = Size("small", 2_000, 75.0, dict.fromkeys(DEMANDED, 1))
 """Every kind of fault once."""
@@ -220,7 +220,7 @@ class Campaign:
             logs = [process.log for process in self.deployment.processes.values()]
             self.stumbles = sum(log.read_bytes().count(HANDLER_FAILED.encode()) for log in logs)
             silent = await verdict.check_secrets(connection, logs, planted, extra)
-            redrive = ("dead-letters", "redrive", "--all", "--by", "campaign", "--reason", "the cause is mended")
+            redrive = ("dead-letters", "redrive", "--all", "--by", "campaign", "--reason", "the cause is fixed")
             for done in await asyncio.to_thread(self.deployment.run, *redrive):
                 redriven.compared += len(done["unparked"])
             for row in await connection.fetch("SELECT order_id FROM parked_orders"):
@@ -228,7 +228,7 @@ class Campaign:
             letters = sum(it.compared for it in extra.comparisons if it.name == verdict.PARKED)
             noted = await connection.fetchval("SELECT count(*) FROM dead_letter_actions WHERE by = 'campaign'")
             if noted != letters:
-                redriven.differ("audit", f"{letters} letters were redriven, {noted} are noted with who and why")
+                redriven.differ("audit", f"{letters} dead letters were redriven, {noted} are in the audit")
             self.topic = topic = await reading
             verdict.check_leaks(topic, silent)
             await self._stop()
@@ -275,7 +275,7 @@ class Campaign:
         await asyncio.gather(*(asyncio.to_thread(it.stop) for it in self.deployment.processes.values()))
 
     def figures(self, report: CheckReport) -> list[str]:
-        """What was done, and what came of it."""
+        """Return lines on the faults and their outcome."""
         witness, workload, made = self.watch.witness, self.workload, self.injection.made
         asked_again = ", ".join(f"{many} {reason}" for reason, many in sorted(workload.again.items()))
         return [

@@ -24,7 +24,7 @@ from orderflow.entrypoints.embedded import OrderFlow
 PATIENCE = 20.0
 """Seconds that a client waits for an answer; then it does not know what came of its request."""
 SHOP = Actor(Role.ADMIN, "shop")
-"""Who asks from inside."""
+"""The actor of requests through the embedded API."""
 CURRENCY = "USD"
 
 

@@ -1,6 +1,6 @@
 """A script that runs ``orderflow`` with consumers that fail on poison events and, now and then, on others.
 
-Poison is an event of an order whose id names the consumer: it fails until somebody else handles it. Every hundredth
+Poison is an event of an order whose id names the consumer: it fails until another process handles it. Every hundredth
 call of a handler fails after it has done its work, which then must not count.
 """
 
@@ -30,11 +30,11 @@ logger = logging.getLogger("campaign")
 
 
 class Poisoned(Exception):
-    """This event is poison."""
+    """A poison event was handled."""
 
 
 class HandlerFailed(TransientFailure):  # type: ignore[misc,unused-ignore]
-    """This time it failed; the next time it may not."""
+    """A handler that fails once, and may succeed the next time."""
 
 
 @frozen

@@ -170,8 +170,8 @@ class FaultInjection:
             found = await connection.fetch(
                 "SELECT pid, state FROM pg_stat_activity WHERE application_name = 'orderflow' ORDER BY pid"
             )
-            _must(bool(found), "somebody is connected to PostgreSQL")
-            # Who does something is the first choice: an idle connection is made anew, and nobody is the worse for it.
+            _must(bool(found), "a process is connected to PostgreSQL")
+            # Busy connections are the first choice: an idle one is made anew, and no request fails by it.
             busy = [row["pid"] for row in found if row["state"] != "idle"] or [row["pid"] for row in found]
             pid = busy[fault.which % len(busy)]
             done = await connection.fetchval("SELECT pg_terminate_backend($1, 5000)", pid)
@@ -210,7 +210,7 @@ class FaultInjection:
         await eventually_async(lambda: link.acknowledgements > before, that="an acknowledgement was kept back")
 
     async def _transaction_held(self, fault: Fault) -> None:
-        """Somebody has written an order's bucket, and neither commits nor goes away."""
+        """Hold an order's bucket in another transaction, which neither commits nor ends."""
         while True:
             connection = await self._connected()
             try:

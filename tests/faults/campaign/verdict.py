@@ -42,7 +42,7 @@ class Record:
 
 @define
 class Topic:
-    """What stands there: committed ``records``, those of a partition in order, and how many were ``aborted``."""
+    """The topic's content: committed ``records``, those of a partition in order, and the number ``aborted``."""
 
     records: list[Record] = field(factory=list)
     aborted: int = 0
@@ -102,7 +102,7 @@ def _scan(bootstrap_servers: str, level: str) -> Any:
 async def check_webhooks(
     connection: asyncpg.Connection, receiver: Receiver, restaurant: str, report: CheckReport
 ) -> None:
-    """What the receiver has accepted, by order, as it first came; a message may come again."""
+    """Compare the messages that the receiver accepted, each at its first arrival, with the events of each order."""
     sent = report.start(WEBHOOKS, "events")
     expected: dict[str, list[int]] = defaultdict(list)
     for row in await connection.fetch(
@@ -182,7 +182,7 @@ async def check_requests(connection: asyncpg.Connection, workload: Workload, ask
 
 async def check_parked(connection: asyncpg.Connection, poison: Sequence[str], report: CheckReport) -> None:
     """The first half of invariant 8, before anything is redriven. ``poison`` are the orders with such an event."""
-    parked = report.start(PARKED, "letters")
+    parked = report.start(PARKED, "dead letters")
     letters: Mapping[str, list[asyncpg.Record]] = defaultdict(list)
     for row in await connection.fetch("SELECT * FROM dead_letters ORDER BY consumer, order_id, sequence"):
         letters[row["order_id"]].append(row)
@@ -193,7 +193,7 @@ async def check_parked(connection: asyncpg.Connection, poison: Sequence[str], re
         version = await connection.fetchval("SELECT version FROM orders WHERE id = $1", order_id)
         [*found] = letters[order_id]
         if [row["sequence"] for row in found] != list(range(POISONED_EVENT, (version or 0) + 1)):
-            parked.differ(f"order {order_id}", f"at {version} has letters {[row['sequence'] for row in found]}")
+            parked.differ(f"order {order_id}", f"at {version} has dead letters {[row['sequence'] for row in found]}")
             continue
         parked_by = POISON.fullmatch(order_id)
         first = found[0]
@@ -210,7 +210,7 @@ async def check_parked(connection: asyncpg.Connection, poison: Sequence[str], re
             if not there
         ]
         for lack in lacks:
-            parked.differ(f"order {order_id}, event {first['sequence']}", f"does not tell {lack}")
+            parked.differ(f"order {order_id}, event {first['sequence']}", f"lacks {lack}")
         for row in found[1:]:
             if row["error"]:
                 parked.differ(f"order {order_id}, event {row['sequence']}", f"was tried: {row['error']}")
@@ -227,7 +227,7 @@ async def check_secrets(
     connection: asyncpg.Connection, logs: Sequence[Path], planted: re.Pattern[bytes], report: CheckReport
 ) -> Comparison:
     """Invariant 10: in no line of a log, no dead letter, and, once it is read, no record (``check_leaks``)."""
-    silent = report.start(SILENT, "log lines, records and letters")
+    silent = report.start(SILENT, "log lines, records and dead letters")
     for log in logs:
         for number, line in enumerate(log.read_bytes().splitlines(), 1):
             silent.compared += 1
@@ -236,7 +236,7 @@ async def check_secrets(
     for row in await connection.fetch("SELECT * FROM dead_letters"):
         silent.compared += 1
         if found := planted.search(repr(dict(row)).encode()):
-            silent.differ(f"letter of order {row['order_id']}", repr(found[0]))
+            silent.differ(f"dead letter of order {row['order_id']}", repr(found[0]))
     return silent
 
 

@@ -37,7 +37,7 @@ SOLD_OUT = "sold-out"
 POISON_EACH = 17
 """Orders with a poison event for each consumer: 51 in all."""
 STREET, CARD, MAIL = "Planted Lane", "tok_planted", "planted"
-"""What must come to light nowhere: in the address, as a card token, and in the contacts' addresses."""
+"""Secrets that must appear nowhere: in the address, as a card token, and in the contacts' addresses."""
 
 
 @frozen
@@ -57,7 +57,7 @@ class _Answer(Struct, rename="camel"):
 
 @frozen
 class Acknowledged:
-    """What a caller was told: the order's version then, and the digest of the bytes that said so."""
+    """A response that a caller got: the order's version then, and the digest of the bytes."""
 
     order_id: str
     version: int
@@ -134,14 +134,14 @@ LIVES: Mapping[str, _Life] = {
     "refunded": _Life(0.07, [_place("credit_card"), _PAY, _ASSIGN, _CALL_OFF]),
     "sold out": _Life(0.01, [_place(food=SOLD_OUT)]),
 }
-"""How often each, and what is asked for. What is sold out, inventory calls off."""
+"""The share of each, and its requests. Inventory cancels what is sold out."""
 
 
 @define(eq=False)
 class Workload:
     """``acknowledged`` is by key, ``unknown`` the keys whose outcome was not known at some time.
 
-    ``strange`` are answers that nobody should get, whatever happens behind the client. ``orders`` are the ids of those
+    ``strange`` are answers that no client should get, whatever happens behind it. ``orders`` are the ids of those
     that have begun; ``due`` waits until that part of the time has come. Orders come in over HTTP, at ``ports``, and
     ``inside`` of another application.
     """

@@ -57,7 +57,7 @@ async def channel(smtp: SmtpServer) -> AsyncIterator[EmailChannel]:
 class TestEmailChannel(NotificationChannelContract):
     @pytest.fixture
     def channel_that_is_down(self) -> EmailChannel:
-        client = SMTP(hostname="127.0.0.1", port=9, timeout=5)  # the discard port: whoever connects is refused
+        client = SMTP(hostname="127.0.0.1", port=9, timeout=5)  # the discard port, which refuses connections
         return EmailChannel(client, Address("Orderflow", addr_spec="orders@shop.example"), HandClock())
 
 

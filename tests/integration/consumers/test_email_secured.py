@@ -1,4 +1,4 @@
-"""Mail servers with TLS and a login: what is set wrongly is told, by the doctor too, and no mail goes in the clear."""
+"""Mail servers with TLS and a login: wrong settings are reported, also by the doctor, and no mail goes in the clear."""
 
 import asyncio
 import socket
@@ -30,7 +30,7 @@ ENCRYPTED = ("starttls", "tls")
 
 @frozen
 class Authority:
-    """``file`` has its certificate, ``another`` that of one which certified nobody; ``server`` is localhost's."""
+    """``file`` has its certificate, ``another`` that of one without certificates; ``server`` is localhost's."""
 
     file: str
     another: str
@@ -63,7 +63,7 @@ def serve(authority: Authority) -> Iterator[Serve]:
 
 
 def settings(server: SmtpServer, authority: Authority, security: str, **otherwise: object) -> Settings:
-    """Whoever has all that ``server`` asks for, but ``otherwise``."""
+    """Return settings that fit ``server``, except those in ``otherwise``."""
     right = {
         "notification_channels": ("email",),
         "smtp_host": "localhost",
@@ -98,7 +98,7 @@ async def test_mail_goes_encrypted_to_a_server_whose_name_is_certified_once_the_
 
 
 async def found(settings: Settings, patience: float = 20) -> dict[str, str]:
-    """What the doctor finds of the mail server, by code; he waits so many seconds for each answer."""
+    """Return the doctor's findings on the mail server, by code. ``patience`` limits the seconds for each answer."""
     watch = of_mail.smtp_health(settings, patience=patience)
     seen = await watch.facts()
     look = evolve(HEALTHY, mail=seen, unanswered={"mail": str(seen)} if isinstance(seen, ConnectionFailure) else {})
@@ -106,7 +106,7 @@ async def found(settings: Settings, patience: float = 20) -> dict[str, str]:
 
 
 def wrong(authority: Authority) -> Mapping[str, tuple[dict[str, object], str, str]]:
-    """What is set wrongly, what is said of it, and what the doctor calls it."""
+    """Return the wrong settings, the text of the error, and the doctor's code for each."""
     return {
         "authority": ({"smtp_ca_file": authority.another}, "is not signed by a trusted authority", "mail_tls"),
         "system": ({"smtp_ca_file": ""}, "is not signed by a trusted authority", "mail_tls"),

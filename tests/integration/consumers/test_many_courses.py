@@ -1,4 +1,4 @@
-"""A rebuild of very many courses is swapped in at a cost that grows with their number, and not with its square."""
+"""A rebuild of very many orders is swapped in at a cost that grows with their number, and not with its square."""
 
 import re
 from typing import Any
@@ -32,7 +32,7 @@ async def test_a_course_that_is_the_same_already_is_found_by_its_order(world: Wo
 
 
 async def _swapped(world: World, course: OrderProgress) -> list[tuple[str, Any]]:
-    """What the database is asked while MANY courses like this one are swapped in."""
+    """Swap in MANY copies of an order's progress, and return the statements that the database got."""
     await world.effects.analytics_shadow.begin("run")
     async with world.effects.analytics_shadow.store("run") as work:
         await work.analytics.keep([evolve(course, order_id=f"o{number}") for number in range(MANY)])

@@ -176,7 +176,7 @@ async def _events(world: World) -> dict[str, int]:
 
 @frozen
 class Slow:
-    """Analytics that holds its transaction open until it is told to go on."""
+    """Analytics that holds its transaction open until ``go_on`` is set."""
 
     started: asyncio.Event
     go_on: asyncio.Event
@@ -192,7 +192,7 @@ class Slow:
 
 
 class Late(Slow):
-    """Analytics that has read the courses, and keeps what it made of them when it is told to."""
+    """Analytics that has read the order progress, and stores the new one when ``go_on`` is set."""
 
     async def handle(self, deliveries: Sequence[Delivery], work: ConsumerTransaction) -> None:
         await Analyse().handle(deliveries, SimpleNamespace(analytics=LateBook(work.analytics, self)))

@@ -23,7 +23,7 @@ from tests.support.waiting import eventually_async
 
 @define
 class Watch:
-    """A clock that somebody has set wrong."""
+    """A clock that is set wrong."""
 
     wrong: timedelta = timedelta()
 

@@ -1,4 +1,4 @@
-"""What the doctor finds in a real Kafka, each thing made so for once."""
+"""The doctor's findings in a real Kafka, each provoked once."""
 
 import socket
 from datetime import UTC, datetime, timedelta
@@ -33,11 +33,11 @@ from tests.support.waiting import eventually
 from tests.unit.health.observations import HEALTHY, WANTED
 
 SINGLE = "topic_replication"
-"""What a topic on a single broker always has."""
+"""The finding that a topic on a single broker always has."""
 
 
 def login(kafka: KafkaBroker, password: str = PASSWORD) -> dict[str, str]:
-    """The settings of somebody who logs in."""
+    """Settings with a login."""
     if not isinstance(kafka, LocalKafka):
         pytest.skip("this Kafka was given, without a listener that asks for a login")
     return {
@@ -61,7 +61,7 @@ def produce(kafka: KafkaBroker, topic: str, records: int) -> None:
 
 
 def commit(kafka: KafkaBroker, topic: str, reader: str, offset: int) -> None:
-    """What the reader's group has come to in partition 0."""
+    """Commit an offset of the reader's group in partition 0."""
     asked = ConsumerGroupTopicPartitions(f"{topic}-{reader}", [TopicPartition(topic, 0, offset)])
     client = admin(kafka)
     for answer in client.alter_consumer_group_offsets([asked]).values():
@@ -286,7 +286,7 @@ def test_who_comes_without_the_login_that_is_asked_for_is_dropped(kafka_doctor: 
     def told() -> bool:
         return list(kafka_doctor.findings(KAFKA_BOOTSTRAP_SERVERS=servers)) == ["kafka_dropped"]
 
-    eventually(told, that="a connection that is ended in time to be heard of is called dropped")
+    eventually(told, that="a connection that is ended in time to be noticed is called dropped")
 
 
 def test_a_kafka_that_says_nothing(kafka_doctor: Doctor) -> None:

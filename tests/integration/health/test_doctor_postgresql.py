@@ -1,4 +1,4 @@
-"""What the doctor finds in a real PostgreSQL, each thing made so for once."""
+"""The doctor's findings in a real PostgreSQL, each provoked once."""
 
 import asyncio
 import re
@@ -51,7 +51,7 @@ def at(url: str, *, user: str = "", host: str = "", port: int = 0) -> str:
 
 
 def doing(*statements: str) -> Callable[[SqlStorage], Coroutine[Any, Any, None]]:
-    """What the database's owner does by SQL."""
+    """Return a function that executes statements as the owner of the database."""
 
     async def work(storage: SqlStorage) -> None:
         async with storage.database.writing() as connection:

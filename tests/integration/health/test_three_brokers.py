@@ -60,7 +60,7 @@ def make(cluster: LocalKafka, topic: str, *, copies: int, min_insync: int) -> No
 
 
 async def found(cluster: LocalKafka, topic: str) -> list[str]:
-    """What ails the topic; nothing while the cluster is finding new leaders."""
+    """Return the findings on the topic; none while the cluster elects new leaders."""
     watch = KafkaHealth(KafkaSettings(bootstrap_servers=cluster.bootstrap_servers, topic=topic), {}, timeout=60)
     there = await watch.facts(clock=False)
     await watch.close()

@@ -1,4 +1,4 @@
-"""The API by TLS: who comes in, what is bounded, and that a new certificate is used without losing anybody."""
+"""The API by TLS: who is let in, what is bounded, and that a new certificate is used without losing a connection."""
 
 import asyncio
 import logging
@@ -55,7 +55,7 @@ async def connected(server: Served, trusted: ssl.SSLContext | None) -> AsyncIter
 
 
 async def ended(reader: asyncio.StreamReader) -> bytes:
-    """What the server sends until it closes or resets the connection."""
+    """Return the bytes that the server sends until it closes or resets the connection."""
     try:
         return await reader.read()
     except ConnectionError:

@@ -78,5 +78,5 @@ def kafka_settings(kafka: KafkaBroker, topic_name: str) -> KafkaSettings:
 
 @pytest.fixture
 def topic_now(kafka_settings: KafkaSettings) -> Callable[[], Sequence[KnownProcess]]:
-    """What stands committed on the test's topic, each time it is asked."""
+    """A function that reads the committed records of the test's topic."""
     return lambda: on_topic(kafka_settings)

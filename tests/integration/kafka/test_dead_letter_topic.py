@@ -39,7 +39,7 @@ async def dlq(kafka_settings: KafkaSettings) -> AsyncIterator[KafkaDeadLetterTop
 
 
 async def letters() -> Sequence[DeadLetter]:
-    """Of one order: an event that failed, with bytes that nobody can read, and one that waits behind it."""
+    """Of one order: an event that failed, with undecodable bytes, and one that waits behind it."""
     shop = Shop()
     await shop.live("o1")
     first, second = (await shop.records())[:2]

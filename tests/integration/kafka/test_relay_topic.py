@@ -70,7 +70,7 @@ async def published(storage: MemoryStorage, relay: KafkaRelayTopic, *, events: i
     pending, count = PublishPending(storage.log, relay, storage.cursors), 0
 
     async def a_batch() -> int:
-        with suppress(StreamUnavailable):  # the relays' group changes; whoever runs a relay asks again
+        with suppress(StreamUnavailable):  # the relays' group changes; a relay asks again
             return await pending()
         return 0
 
@@ -92,7 +92,7 @@ async def records_of(storage: MemoryStorage) -> list[LogRecord]:
 
 
 def each_once_and_in_order(seen: Sequence[KnownProcess], *, events: int) -> bool:
-    """Whether positions are dense from 1 in each bucket, and sequences in each order, as they stand on the topic."""
+    """Return whether positions are dense from 1 in each bucket of the topic, and sequences in each order."""
     positions, sequences = defaultdict(list), defaultdict(list)
     for record in seen:
         bucket, position = record.address
@@ -108,7 +108,7 @@ def _stands_still(process: OwnProcess) -> bool:
 
 
 def in_order(seen: Sequence[KnownProcess]) -> bool:
-    """Whether each bucket's positions ascend without a gap, wherever they begin."""
+    """Return whether each bucket's positions ascend without a gap, from any first one."""
     positions = defaultdict(list)
     for record in seen:
         bucket, position = record.address

@@ -39,14 +39,14 @@ def orderflow(tmp_path: Path, migrated_url: str, listener: SecuredListener, topi
 
 @pytest.fixture
 def another_authority(tmp_path: Path) -> str:
-    """A PEM file of an authority that has certified nobody."""
+    """A PEM file of an authority that has issued no certificate."""
     file = tmp_path / "another.pem"
     trustme.CA().cert_pem.write_to_path(str(file))
     return str(file)
 
 
 def faults(listener: SecuredListener, another_authority: str) -> Mapping[str, tuple[dict[str, str], str]]:
-    """What is set wrongly, and what is to be said of it."""
+    """Return the wrong settings of each fault, and the text that must report it."""
     return {
         "password": ({"KAFKA_SASL_PASSWORD": "guessed"}, "the login is refused"),
         "authority": ({"KAFKA_SSL_CA_LOCATION": another_authority}, "is not signed by a trusted authority"),

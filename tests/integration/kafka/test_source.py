@@ -157,7 +157,7 @@ class TestReading:
 
 
 async def _nothing_left(lag: GroupLag, source: KafkaEventSource) -> bool:
-    """Whether the group has committed all of 80 records, and the source has heard of it."""
+    """Return whether the group has committed all of 80 records, and the source knows it."""
     known = (await lag.of([source.group]))[source.group]
     await source.read(10)
     await source.done()
@@ -295,7 +295,7 @@ class TestHearingOut:
 
 
 async def _heard_out(source: KafkaEventSource) -> bool:
-    """Whether all three partitions are."""
+    """Return whether the source has read all three partitions to their end."""
     await source.read(100)
     return sorted(await source.heard_out()) == [0, 1, 2]
 

@@ -27,7 +27,7 @@ from tests.support.waiting import eventually_async
 from tests.unit.domain.actors import ADMIN, line
 
 FAR_OFF = 60.0
-"""Seconds, the longest that can be set: whoever finds news sooner did not find it by polling."""
+"""Seconds, the longest that can be set: a reader that finds news sooner did not find it by polling."""
 SOON = 50.0
 
 Opened = Callable[..., Any]
@@ -66,7 +66,7 @@ async def order(container: Any, order_id: str = "o1") -> None:
 
 
 async def woken(news: LocalWakeup, doing: Any) -> bool:
-    """Whether somebody who waits for ``news`` is woken by that."""
+    """Return whether a task that waits for ``news`` is woken by ``doing``."""
     listener, began = news.listener(), monotonic()
     waiting = asyncio.create_task(listener.wait(SOON))
     await doing
@@ -137,7 +137,7 @@ async def test_many_commits_share_one_notification_in_five_milliseconds(postgres
     await commit_notifier.close()
     passed = monotonic() - began
     await ear.execute(f"NOTIFY {CHANNEL}, 'the last'")
-    await eventually_async(lambda: "the last" in heard, that="all before it is heard")
+    await eventually_async(lambda: "the last" in heard, that="all before it is received")
 
     await ear.close()
     assert 1 <= heard.count("api") <= min(passed / INTERVAL_SECONDS + 1, times / 2)
@@ -155,7 +155,7 @@ async def test_a_listener_ignores_the_notifications_of_its_own_process(postgresq
     own.notify()
     await own.close()
     other.notify()
-    await eventually_async(lambda: heard, that="the other's ring is heard")
+    await eventually_async(lambda: heard, that="the other's notification is received")
 
     await listener.close()
     await other.close()

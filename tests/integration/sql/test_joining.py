@@ -565,7 +565,7 @@ async def test_readers_are_told_of_a_joined_commit(on_postgresql: str, postgresq
         began = monotonic()
         async with shop.transaction() as connection:
             await _create(shop, connection)
-        await eventually_async(lambda: seen == ["O1"], deadline=180, that="the handler is told")
+        await eventually_async(lambda: seen == ["O1"], deadline=180, that="the handler is called")
 
         assert monotonic() - began < 55
 

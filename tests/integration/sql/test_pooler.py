@@ -132,7 +132,7 @@ def test_the_doctor_reports_timeouts_that_the_url_disables(pooled_url: str) -> N
 
 
 async def _servers(storage: SqlStorage) -> int:
-    """How many connections PostgreSQL itself has to this database."""
+    """Count the server connections of PostgreSQL to this database."""
     database = urlsplit(str(storage.database.address and storage.database.address.url)).path.removeprefix("/")
     asked = text("SELECT count(*) FROM pg_stat_activity WHERE datname = :database")
     async with storage.database.reading() as connection:

@@ -70,7 +70,7 @@ def certified() -> Iterator[Certified]:
 
 
 async def encrypted(url: str) -> bool:
-    """Whether a connection of ours is."""
+    """Return whether a connection of ours is encrypted."""
     storage = SqlStorage.at(url)
     await storage.open()
     try:

@@ -1,4 +1,4 @@
-"""A database that does not answer is told as that, and is used again when it answers."""
+"""A database that does not answer is reported as such, and is used again when it answers."""
 
 import asyncio
 import socket
@@ -193,7 +193,7 @@ async def test_a_file_in_a_missing_folder_is_reported(tmp_path: Path) -> None:
 
 async def test_a_file_that_is_no_database_is_reported(tmp_path: Path, connect: Connect) -> None:
     file = tmp_path / "orders.db"
-    file.write_text("this is a letter, not a database, " * 100)
+    file.write_text("this is a text, not a database, " * 100)
 
     with pytest.raises(StorageUnavailable, match="not a database"):
         await connect(f"sqlite:///{file}").open()
@@ -210,7 +210,7 @@ async def test_an_error_in_a_statement_is_not_reported_as_unavailable(url: str, 
 
 
 class locked_bucket:
-    """Somebody else's transaction that holds the counter row of an order's bucket."""
+    """Hold the counter row of an order's bucket in another transaction."""
 
     def __init__(self, url: str, order_id: str) -> None:
         self.url = url

@@ -191,7 +191,7 @@ async def test_a_value_with_the_separator_of_columns_is_refused_and_nothing_is_w
 
 
 async def _waits(storage: SqlStorage, application: str) -> None:
-    """Until a statement of that application waits for somebody else's transaction."""
+    """Wait until a statement of that application waits for another transaction."""
     asked = text("SELECT count(*) FROM pg_stat_activity WHERE application_name = :name AND wait_event_type = 'Lock'")
     async with storage.database.reading() as connection:
         await eventually_async(lambda: connection.scalar(asked, {"name": application}), that=f"{application} waits")

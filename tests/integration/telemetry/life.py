@@ -32,7 +32,7 @@ DELIVERED, HELD, PARKED, SHORT, TOLD = (
     "planted-held",
     "planted-parked",
     "planted-short",
-    "planted-told",
+    "planted-notified",
 )
 PLANTED = {
     "userId": "planted-customer",
@@ -51,7 +51,7 @@ COMMANDS = {
 
 @frozen
 class Health:
-    """What the door of one process said while the database was away."""
+    """The responses of one process's operations server while the database was away."""
 
     live: int
     ready: httpx.Response
@@ -60,9 +60,11 @@ class Health:
 
 @define(eq=False)
 class Life:
-    """What was seen: ``unpublished`` before any relay ran, ``refused`` of a relay that Kafka's client refused,
-    ``paused`` and ``held`` of the API while a consumer and the share stood still, ``end`` of each process, and
-    ``outage`` of each while the database was away.
+    """The observed metrics and responses of each process.
+
+    ``unpublished`` is before any relay ran, ``refused`` of a relay that Kafka's client refused, ``paused`` and ``held``
+    of the API while a consumer and the share were paused, ``end`` of each process, and ``outage`` of each while the
+    database was away.
     """
 
     here: Installation
@@ -110,7 +112,7 @@ class Life:
         assert self.ask("POST", "/v1/orders", body) == 201
 
     def until(self, metric: Metric, value: float | None, part: str = API, **labels: str) -> None:
-        """Wait until that process tells that value, or with None any, of all series with these labels together."""
+        """Wait until the series of that process with these labels add up to that value, or with None, exist."""
 
         def told() -> bool:
             total = self.scrape(part).total(metric, **labels)
@@ -130,11 +132,11 @@ class Life:
 
     @contextmanager
     def database_away(self) -> Iterator[None]:
-        """Nobody gets a connection, and those that there are break."""
+        """Refuse all connections to the database, and break the open ones."""
         name = urlsplit(self.here.stack.database_url).path.lstrip("/")
         self.postgres.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
         left = f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '{name}'"
-        eventually(lambda: self.postgres.ask(left) == 0, that="nobody is connected, nor about to be")
+        eventually(lambda: self.postgres.ask(left) == 0, that="no client is connected, nor about to be")
         try:
             yield
         finally:
@@ -199,7 +201,7 @@ def _stood_still(life: Life) -> None:
 
 
 def _gone_wrong(life: Life, kafka: KafkaBroker, topic: str) -> None:
-    """Analytics has lost an order's books; then the topic gets a record of nobody's, and one from the future."""
+    """Delete an order's progress; then send the topic an unrecognized record, and one from the future."""
     life.query(f"DELETE FROM order_progress WHERE order_id = '{PARKED}'")
     assert life.ask("PATCH", f"/v1/orders/{PARKED}/state", {"state": "preparing"}) == 200
     life.until(catalogue.PARKED, 1, consumer="analytics")
@@ -225,13 +227,13 @@ async def _one_record(order_id: str) -> list[LogRecord]:
 
 
 def _complete(life: Life, part: str) -> Scraped | None:
-    """What a process tells, if neither backend was too slow to answer."""
+    """Return the metrics of a process, if both backends answered in time."""
     seen = life.scrape(part)
     return seen if seen.total(catalogue.PARTITION_EVENTS) == seen.total(catalogue.LOG_EVENTS) else None
 
 
 def _ended(life: Life) -> None:
-    """All is told once more, also while the database is away and after it."""
+    """Read all metrics again, also while the database is away and after it."""
     counted = life.query("SELECT type, count(*) AS many FROM order_events GROUP BY type ORDER BY type")
     life.log = {row["type"]: row["many"] for row in counted}
     life.end = {part: eventually(partial(_complete, life, part), that="all states are read") for part in COMMANDS}

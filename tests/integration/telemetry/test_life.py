@@ -1,4 +1,4 @@
-"""What real processes tell at ``/metrics`` is what was done, in a life on a real PostgreSQL and a real Kafka."""
+"""``/metrics`` of real processes agrees with what they did, on a real PostgreSQL and a real Kafka."""
 
 from collections.abc import Iterator, Mapping
 
@@ -255,7 +255,7 @@ def test_no_metric_of_the_catalogue_is_dead(life: Life) -> None:
 
 
 def _moves(metric: Metric, seen: Scraped) -> bool:
-    """A gauge of a process may be 0 where it is told at all; whatever else there is has to be more."""
+    """A gauge of a process may be 0 if it is exposed at all; every other series is above 0."""
     if metric.kind is Kind.HISTOGRAM:
         return seen.total(metric, "_count") > 0
     if metric.kind is Kind.GAUGE and not metric.scraped:

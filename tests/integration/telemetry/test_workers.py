@@ -1,4 +1,4 @@
-"""Several workers that share PROMETHEUS_MULTIPROC_DIR tell at each scrape what all of them counted."""
+"""Several workers that share PROMETHEUS_MULTIPROC_DIR expose at each scrape what all of them counted."""
 
 import signal
 from collections.abc import Iterator

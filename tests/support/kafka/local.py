@@ -18,14 +18,14 @@ from .broker import KafkaBroker
 from .secured import LISTENER, SecuredListener
 
 USER, PASSWORD = "orders", "kitchen"
-"""Who may log in where a login is asked for."""
+"""The user of listeners that require a login."""
 
 
 @frozen
 class Front:
-    """A further way into a node, for clients that come through somebody else.
+    """A further listener of a node, for clients that come through a proxy.
 
-    The node listens on ``port`` and tells them to come to ``told``, where whoever stands between listens.
+    The node listens on ``port`` and advertises ``advertised``, where the proxy listens.
     """
 
     port: int = field(factory=free_port)
@@ -95,7 +95,7 @@ class LocalKafka(KafkaBroker):
         return KafkaNode(number, free_port(), free_port(), free_port(), secured, folder, process, fronts)
 
     def servers_at(self, front: str) -> str:
-        """The same brokers, for those who come through whoever stands before that front."""
+        """The same brokers, for clients that come through the proxy before that front."""
         return ",".join(f"127.0.0.1:{member.fronts[front].told}" for member in self.members)
 
     @property
@@ -176,11 +176,11 @@ ACCESS = {
     "allow.everyone.if.no.acl.found": "true",
     "super.users": "User:ANONYMOUS",
 }
-"""Who has logged in may do what no test's rule forbids; who has not, as the brokers among themselves, everything."""
+"""A logged-in user may do what no test's rule forbids; others, such as the brokers themselves, everything."""
 
 
 def tuning(*, replicas: int) -> dict[str, str]:
-    """What makes a small cluster start fast, stay small, and refuse topics that nobody made."""
+    """Return properties that make a small cluster start fast, stay small, and create no topic by itself."""
     in_sync = "1" if replicas == 1 else "2"
     return {
         "auto.create.topics.enable": "false",

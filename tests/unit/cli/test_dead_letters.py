@@ -1,4 +1,4 @@
-"""``orderflow dead-letters``: what is parked is seen whole, and redriven or dropped by somebody, for a reason."""
+"""``orderflow dead-letters``: parked events are shown whole, and redriven or dropped with a name and a reason."""
 
 import asyncio
 import shutil

@@ -1,4 +1,4 @@
-"""Text that somebody sent is shown as it is: no markup, no control of the terminal, no error, nothing cut."""
+"""Text from a request is shown as it is: no markup, no control of the terminal, no error, nothing cut."""
 
 import json
 import re

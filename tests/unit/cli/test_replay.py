@@ -1,4 +1,4 @@
-"""What an operator has done again: replays, and who asked for them."""
+"""Replays by an operator, and their audit."""
 
 import sqlite3
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""``orderflow rollout``: what is published and who stands still, changed by somebody, for a reason, at a time."""
+"""``orderflow rollout``: what is published and which consumers are paused, with an audit of who, why and when."""
 
 from typing import Any
 

@@ -231,7 +231,7 @@ async def test_news_may_gather_after_a_batch_that_was_not_full_and_a_stop_does_n
 
 
 class Switch:
-    """Whether the consumer is paused, as somebody says it."""
+    """A pause of the consumer that the test switches."""
 
     def __init__(self, *, paused: bool) -> None:
         self.paused = paused

@@ -1,4 +1,4 @@
-"""Which failures are worth another try in a moment, and that the loop waits for that moment and no longer."""
+"""Transient failures are tried again in a moment, and the loop waits for that moment and no longer."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Parked events are copied to their topic at least once, and no failure of that topic is anybody else's."""
+"""Parked events are copied to their topic at least once, and a failure of that topic harms nothing else."""
 
 import asyncio
 from collections.abc import Sequence

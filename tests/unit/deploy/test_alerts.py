@@ -1,4 +1,4 @@
-"""The rules that wake somebody: well-formed, of metrics that exist, each with its page, each tried on both sides."""
+"""The alerting rules: well-formed, of metrics that exist, each with its page, each tried on both sides."""
 
 import re
 from collections import Counter

@@ -109,7 +109,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for source in sources:
                 copy(TREE / source, here / target / Path(source).name if target == "./" else here / target)
         elif step.word == "RUN":
-            # Neither option changes what is installed: the one fetches all again, the other compiles what nobody runs.
+            # Neither option changes what is installed: the one fetches all again, the other compiles unused files.
             command = re.sub(r"--no-cache|--compile-bytecode", "", step.text)
             command = re.sub(r"(?<![\w/])/opt/", f"{root}/opt/", command)
             run(["/bin/sh", "-ec", command], here, environment)

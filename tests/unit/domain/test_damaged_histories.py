@@ -1,4 +1,4 @@
-"""Random damage to histories, judged by the order itself: it is given the commands that the events tell of."""
+"""Random damage to histories, judged by the order itself: it is given the commands that the events come from."""
 
 from datetime import timedelta
 
@@ -32,7 +32,7 @@ def renumbered(events: Events) -> Events:
 
 
 def relived(events: Events) -> Events:
-    """What an order tells when it is given the commands that ``events`` seem to tell of."""
+    """Return the events of an order that is given the commands that ``events`` seem to come from."""
     created = events[0]
     assert isinstance(created, OrderCreated)
     order, lived = _placed_again(created, events)
@@ -96,7 +96,7 @@ def anonymous(events: Events) -> Events:
 
 
 def of_an_earlier_release(events: Events) -> bool:
-    """Whether a refund of a card is recorded as made when it was requested, as no order does it now."""
+    """Return whether a refund of a card is recorded as made when it was requested, as no order does it now."""
     return any(
         isinstance(event, PaymentProcessed)
         and event.status is PaymentStatus.REFUNDED

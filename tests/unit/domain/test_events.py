@@ -1,4 +1,4 @@
-"""What each command tells: which events, in which order, with which ids, times and numbers."""
+"""The events of each command, with their order, ids, times and numbers."""
 
 import uuid
 from datetime import UTC, datetime, timedelta, timezone

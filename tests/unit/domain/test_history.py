@@ -1,4 +1,4 @@
-"""An order told by its events alone; and no history passes that no order could have had."""
+"""An order is folded from its events alone; and no history passes that no order could have had."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -62,7 +62,7 @@ def without(events: Events, *indexes: int) -> Events:
     return tuple(event for i, event in enumerate(events) if i not in indexes)
 
 
-# what is told
+# what is folded
 
 
 @every_life

@@ -1,4 +1,4 @@
-"""Who may pay, when, what becomes of the payment, and what is given back."""
+"""Payments: who may pay and when, the payment's states, and refunds."""
 
 import pytest
 from orderflow.domain.actor import Actor

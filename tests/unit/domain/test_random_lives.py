@@ -125,7 +125,7 @@ class RandomLives(RuleBasedStateMachine):
 
     @staticmethod
     def _hold(before: Order, change: Change) -> None:
-        """What holds of every answer to a command."""
+        """Check the invariants of every outcome of a command."""
         assert bool(change.events) is (change.order is not before), "a change without events, or events without one"
         assert change.order.version == before.version + len(change.events)
         assert [e.sequence for e in change.events] == list(range(before.version + 1, change.order.version + 1))

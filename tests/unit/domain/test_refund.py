@@ -1,4 +1,4 @@
-"""A refund is made when the gateway says so; until then the order tells that it is asked for."""
+"""A refund is made when the gateway says so; until then the order shows that it is requested."""
 
 from datetime import timedelta
 from decimal import Decimal

@@ -12,7 +12,7 @@ from orderflow.entrypoints.settings import BUILT_IN
 from orderflow.entrypoints.wiring.lifespan import opened
 
 NOBODY = "127.0.0.1:9"
-"""The discard port: whoever would connect there is refused."""
+"""The discard port, which refuses connections."""
 POSTGRESQL = f"postgresql://shop:secret@{NOBODY}/shop"
 PROFILES = {
     "memory": Settings(database_url="memory://"),

@@ -390,7 +390,7 @@ async def test_notifications_go_to_the_log_of_the_application_and_not_to_its_out
     async with OrderFlow.in_memory(consumers=["notifications"]) as flow:
         await placed(flow, "O1")
         await flow.settled()
-        await eventually_async(lambda: len(sent()) == 2, that="customer and restaurant are told")
+        await eventually_async(lambda: len(sent()) == 2, that="customer and restaurant are notified")
 
     assert {record.getMessage() for record in sent()} == {"notification"}
     assert capfd.readouterr().out == ""
@@ -685,7 +685,7 @@ async def test_a_plain_function_runs_on_a_thread_within_the_request_of_its_event
 
 
 def _started(handler: Any, event: OrderEvent) -> Any:
-    """What a plain function may return: a coroutine that somebody has to await."""
+    """Return a coroutine, which a plain function may return and the caller has to await."""
     return handler(event)
 
 

@@ -262,7 +262,7 @@ PROGRAMS = [
     ("uvloop", "standard streams that raise", "a working directory that is removed"),
     ("the event loop policy of uvloop", "asyncio's debug mode", "a far time zone", "hash seed and optimization"),
 ]
-"""What applications set, several things at a time: a process each would take a minute."""
+"""Settings of applications, several at a time: a process each would take a minute."""
 
 
 def test_everything_that_an_application_may_set_is_in_a_program() -> None:

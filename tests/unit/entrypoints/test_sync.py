@@ -30,7 +30,7 @@ from orderflow.entrypoints.sync import SyncJoinedOrders
 from tests.unit.entrypoints.test_embedded import pizzas
 
 ONLY_ASYNC = {"open", "open_sync", "in_memory", "in_memory_sync", "http_app", "use_cases", "prices", "container"}
-"""What opens a flow, and what is asynchronous by itself."""
+"""Names that open a flow, or are asynchronous by themselves."""
 ONLY_SYNC = {"close"}
 IMPORTS = """
 import os, signal, sys, threading

@@ -162,7 +162,7 @@ BY_HAND_ALONE = {
     "sqlite_synchronous": "an SQLite that was built to ignore it",
     "sqlite_journal": "a file system that cannot share memory",
 }
-"""What no server of the tests has, and why."""
+"""Findings that no server of the tests has, and why."""
 
 
 def _unreached(server: str, cause: FailureReason) -> Observation:

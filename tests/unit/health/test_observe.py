@@ -1,4 +1,4 @@
-"""A observation shows what can be seen, says what does not answer, and waits for nobody for long."""
+"""An observation shows what can be seen, says what does not answer, and waits for no server for long."""
 
 import asyncio
 from collections.abc import Sequence

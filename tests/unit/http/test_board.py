@@ -26,7 +26,7 @@ PLACES = ["/", "/shop/"]
 
 @pytest.fixture(params=PLACES)
 async def base(request: pytest.FixtureRequest, installation: Installation) -> AsyncIterator[AsyncClient]:
-    """The service alone, and mounted in somebody's own application under a path."""
+    """The service alone, and mounted under a path of an embedding application."""
     app: Any = installation.app()
     served = app if request.param == "/" else Starlette(routes=[Mount("/shop", app)])
     transport = ASGITransport(served, raise_app_exceptions=False)

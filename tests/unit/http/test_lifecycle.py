@@ -1,4 +1,4 @@
-"""The API tells the rules that it applies."""
+"""The API shows the rules that it applies."""
 
 from itertools import product
 from pathlib import Path

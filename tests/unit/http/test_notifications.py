@@ -11,7 +11,7 @@ from tests.unit.domain.actors import AT
 
 @pytest.fixture
 async def told(installation: Installation, boss: AsyncClient) -> AsyncClient:
-    """Yield a client. The customer was told, and a mail to the restaurant was refused."""
+    """Yield a client. The customer was notified, and a mail to the restaurant was refused."""
     await placed(boss)
     sent = Notification(
         order_id="O1",

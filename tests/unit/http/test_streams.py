@@ -1,4 +1,4 @@
-"""The changes of all orders are streamed to whoever may see them, with a token or a ticket."""
+"""The changes of all orders are streamed to each actor who may see them, with a token or a ticket."""
 
 import asyncio
 import json

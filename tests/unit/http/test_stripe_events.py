@@ -1,4 +1,4 @@
-"""Stripe's events: signed, from anybody without a token, in any order and any number of times."""
+"""Stripe's events: signed, without a token, in any order and any number of times."""
 
 import asyncio
 import hashlib

@@ -1,4 +1,4 @@
-"""A channel that is somebody else's holds up or breaks nothing."""
+"""A channel of another author holds up or breaks nothing."""
 
 import asyncio
 from typing import Any

@@ -892,7 +892,7 @@ async def test_two_processes_that_settle_one_refund_record_it_once(till: Till, m
 
 
 class Odd(SandboxGateway):
-    """Answers with text that no database can store, and more of it than anybody reads."""
+    """Answers with text that no database can store, and far too much of it."""
 
     async def capture(self, **asked: Any) -> GatewayResponse:
         return evolve(await super().capture(**asked), detail="ok \udcff\0" + "x" * 10_000)

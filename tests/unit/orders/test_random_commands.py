@@ -1,4 +1,4 @@
-"""Random commands by random people, through the use-cases: what is stored is always what the log tells."""
+"""Random commands by random actors, through the use-cases: the stored order always agrees with the log."""
 
 import asyncio
 from typing import Any

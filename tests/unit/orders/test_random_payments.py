@@ -124,7 +124,7 @@ async def test_in_the_end_the_order_says_what_the_ledger_says(part: int) -> None
 
 
 async def _problems(random: Random) -> list[str]:
-    """What is wrong after a random life of one order."""
+    """Return what is wrong after a random life of one order."""
     ledger = Ledger(random)
     till = Till(ledger)  # type: ignore[arg-type]
     await till.order()

@@ -1,4 +1,4 @@
-"""Who may read and change prices, what an import refuses, and the audit line of each change."""
+"""The rights to read and change prices, what an import refuses, and the audit line of each change."""
 
 import logging
 from collections.abc import Sequence

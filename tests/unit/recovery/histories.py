@@ -82,7 +82,7 @@ def begun(epoch: int, kept: Positions) -> Epoch:
 
 @define
 class ByHand:
-    """Seconds that go on only when they are told to."""
+    """A clock that advances by hand."""
 
     now: float = 100.0
 

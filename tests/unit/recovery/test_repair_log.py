@@ -1,4 +1,4 @@
-"""What was lost is told; in the epoch that mends it all agrees again, and so does what is published again."""
+"""Lost events are reported; in the epoch of the repair all agrees again, also what is published again."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -205,7 +205,7 @@ class TestRepublish:
 
 
 async def _handled(shop: Shop, topic: MemoryTopic) -> BatchResult:
-    """What a consumer makes of the whole topic."""
+    """Return the effects of a consumer that reads the whole topic."""
     storage = shop.storage
     world = World(storage, MemoryConsumerStores(storage.cursors), shop.clock)
     return await world.handling(restore_guard=RestoreGuard(storage.log, storage.epochs))(topic.records)

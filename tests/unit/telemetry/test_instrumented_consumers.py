@@ -1,4 +1,4 @@
-"""What consumers did is counted when it is committed, and once, however often it is given."""
+"""Effects of consumers are counted when they are committed, and once, however often an event is read."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is counted comes out as the catalogue says, and no label ever grows without end."""
+"""Instruments expose what the catalogue declares, and no label grows without bound."""
 
 import pytest
 from orderflow.adapters.telemetry import Instruments

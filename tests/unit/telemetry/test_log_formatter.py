@@ -1,4 +1,4 @@
-"""Log lines: one form, the same keys, and nothing that nobody is to read."""
+"""Log lines: one form, the same keys, and no secrets."""
 
 import io
 import json

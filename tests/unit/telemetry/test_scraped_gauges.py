@@ -1,4 +1,4 @@
-"""A scrape tells what is so just now, and the rest also when somebody does not answer."""
+"""A scrape exposes the current state, and all the rest if a server does not answer."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
