@@ -47,7 +47,7 @@ class PostgresLink(Link):
         return data if pair.held is None else self._answered(pair, data)
 
     def _asked(self, pair: PostgresPair, data: bytes) -> None:
-        """Return the query in ``data``. As asyncpg waits for each answer, a request begins where ``data`` begins."""
+        """Note the writes in ``data``. As asyncpg waits for each answer, a request begins where ``data`` begins."""
         if data[:1] == b"P":
             name, _, rest = data[5:].partition(b"\x00")
             (pair.writes.add if WRITES in rest else pair.writes.discard)(name)

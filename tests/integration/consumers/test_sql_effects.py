@@ -1,3 +1,3 @@
 """SQLite and PostgreSQL pass the suites of the consumers' data."""
 
-from tests.support.consumer_suites import *  # noqa: F403
+from tests.consumer_suites import *  # noqa: F403

@@ -3,7 +3,7 @@
 import pytest
 from orderflow.testing.consumers.world import World, memory_world
 
-from tests.support.consumer_suites import *  # noqa: F403
+from tests.consumer_suites import *  # noqa: F403
 
 
 @pytest.fixture
