@@ -99,7 +99,7 @@ def publish(topic: KafkaSettings, given: Sequence[LogRecord]) -> None:
 
 
 @define
-class _Watched:
+class _HandlerWithLimit:
     """Handles batches, from the first until so many events are handled; then the consumer is to stop."""
 
     handle: HandleBatch
@@ -134,7 +134,7 @@ async def consumed(
         decode=wire.decode_record,
         clock=utc_now,
     )
-    watched = _Watched(handle, many, asyncio.Event())
+    watched = _HandlerWithLimit(handle, many, asyncio.Event())
     source = KafkaEventSource(topic, handle.consumer.name, group=str(uuid4()))
     await RunConsumer(source=source, handle_batch=watched, consumer=handle.consumer, batch=batch)(watched.stop)
     return watched.handled / (watched.ended - watched.began)

@@ -29,7 +29,7 @@ FEW, MANY = 1_000, 1_000_000
 """Events in the log."""
 LOOKS = 300
 READER = "bench"
-SOONER, TOLD, FLAT = 3.0, 0.9, 0.8
+SOONER, NOTIFIED_RATE, FLAT = 3.0, 0.9, 0.8
 _ROW = (
     "{bucket}, {position}, 'order-' || {number}, 1, 'order.created', 'event-' || {number}, {now}, {body}, '', '', {now}"
 )
@@ -41,7 +41,7 @@ _COLUMNS = (
 async def measure(servers: Servers, effort: Effort) -> list[Finding]:
     return [
         await _soon(servers, effort),
-        await _telling(servers, effort),
+        await _notifying(servers, effort),
         await _idle("PostgreSQL", servers.database(), servers.database(), effort),
         await _idle("SQLite", servers.sqlite(), servers.sqlite(), effort),
     ]
@@ -52,11 +52,11 @@ async def _soon(servers: Servers, effort: Effort) -> Finding:
     url = servers.database()
     took: tuple[list[float], list[float]] = ([], [])
     container = container_for(Settings(database_url=url))
-    async with opened(container), _tail(url, "auto") as told, _tail(url, "off") as polls:
+    async with opened(container), _tail(url, "auto") as notified, _tail(url, "off") as polls:
         for turn in range(effort.pairs + 1):
             for number in range(effort.of(COMMITS, least=3)):
                 await container.use_cases().create_order(new_order(number), by=ADMIN)
-                seconds = await asyncio.gather(_seen(told), _seen(polls))
+                seconds = await asyncio.gather(_seen(notified), _seen(polls))
                 for each, all_of_them in zip(seconds, took, strict=True):
                     all_of_them.extend([each] if turn else [])
                 await asyncio.sleep(0.013 * (number % 20))  # so that polls come at any moment between two commits
@@ -64,30 +64,30 @@ async def _soon(servers: Servers, effort: Effort) -> Finding:
     turns = [[median(side[at : at + many]) for at in range(0, len(side), many)] for side in took]
     aside = ", ".join(
         f"{name} {median(side) * 1000:.1f} ms (longest {max(side) * 1000:.0f})"
-        for name, side in zip(("told", "polling every 250 ms"), took, strict=True)
+        for name, side in zip(("notified", "polling every 250 ms"), took, strict=True)
     )
-    what = "time to see a commit, polling / told"
+    what = "time to see a commit, polling / notified"
     return Finding(what=what, values=ratios(turns[1], turns[0]), floor=SOONER, aside=aside)
 
 
-async def _telling(servers: Servers, effort: Effort) -> Finding:
+async def _notifying(servers: Servers, effort: Effort) -> Finding:
     """Orders created with commit notifications, which another process gets, and without."""
     sides, many = [servers.database(), servers.database()], effort.of(ORDERS)
-    loud, still = (
+    listening, still = (
         container_for(Settings(database_url=url, database_listen=listen))
         for url, listen in zip(sides, ("auto", "off"), strict=True)
     )
-    async with opened(loud), opened(still), _listening(sides[0]):
+    async with opened(listening), opened(still), _listening(sides[0]):
 
-        async def telling() -> float:
-            return await _create(loud, many)
+        async def notifying() -> float:
+            return await _create(listening, many)
 
         async def silent() -> float:
             return await _create(still, many)
 
-        our, peer = await in_turn(effort, telling, silent)
-    aside = rates("orders", telling=our, silent=peer)
-    return Finding(what="create, telling others / not", values=ratios(our, peer), floor=TOLD, aside=aside)
+        our, peer = await in_turn(effort, notifying, silent)
+    aside = rates("orders", notifying=our, silent=peer)
+    return Finding(what="create, notifying others / not", values=ratios(our, peer), floor=NOTIFIED_RATE, aside=aside)
 
 
 async def _create(container: Any, many: int) -> float:
@@ -177,9 +177,9 @@ async def _seen(lines: asyncio.StreamReader) -> float:
 @asynccontextmanager
 async def _listening(url: str) -> AsyncIterator[None]:
     """Listen to the notifications of all commits, and ignore them."""
-    ear = await asyncpg.connect(url)
+    connection = await asyncpg.connect(url)
     try:
-        await ear.add_listener(CHANNEL, lambda *_: None)
+        await connection.add_listener(CHANNEL, lambda *_: None)
         yield
     finally:
-        await ear.close()
+        await connection.close()

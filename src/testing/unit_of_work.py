@@ -43,7 +43,7 @@ class UnitOfWorkContract:
         assert await storage.log.heads() == {}
         assert commits == []
 
-    async def test_a_commit_with_events_is_told_once(self, storage: Any, commits: list[None]) -> None:
+    async def test_a_commit_with_events_is_notified_once(self, storage: Any, commits: list[None]) -> None:
         await placed(storage)
 
         async with unit_of_work(storage)() as work:

@@ -29,7 +29,7 @@ SOLD_OUT = "sold-out"
 
 
 @frozen
-class Acknowledged:
+class AcknowledgedRequest:
     """A response that the client got: the order as it was then."""
 
     order_id: str
@@ -55,7 +55,7 @@ class Client:
     """``acknowledged`` is by what was asked. What it got no answer to it asks again, with the same key."""
 
     name: str
-    acknowledged: dict[str, Acknowledged] = field(factory=dict, init=False)
+    acknowledged: dict[str, AcknowledgedRequest] = field(factory=dict, init=False)
 
     @property
     def requests(self) -> Sequence[Request]:
@@ -98,7 +98,7 @@ class Client:
         key = self.key(request, process.installation)
         body, _ = await process.ask.idempotent(key, lambda key: request.command(self, process.ask, key))
         said = json.loads(body)
-        self.acknowledged[request.what] = Acknowledged(said["id"], said["version"], body)
+        self.acknowledged[request.what] = AcknowledgedRequest(said["id"], said["version"], body)
 
     def key(self, request: Request, installation: Installation) -> IdempotencyKey:
         """The same however often it is asked."""

@@ -23,7 +23,7 @@ from orderflow.domain.errors import Unavailable
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.settings import CONSUMERS, Settings
 from orderflow.testing.consumers.shop import HandClock
-from orderflow.testing.crash_points import CHANNEL, GATEWAY, STREAM, CrashPoints, Numbered
+from orderflow.testing.crash_points import CHANNEL, GATEWAY, STREAM, CrashPoints, NumberedCalls
 
 from .counting_consumer import COUNTING, CountingConsumer
 from .crash_point_adapters import NumberedEffects, NumberedStorage
@@ -94,7 +94,7 @@ class Parts:
     """The parts of a process. A mutant has others."""
 
     def relay_topic(self, installation: Installation, crash_points: CrashPoints) -> Any:
-        return Numbered(installation.topic, crash_points, "topic", STREAM, first="cursors")
+        return NumberedCalls(installation.topic, crash_points, "topic", STREAM, first="cursors")
 
     def source(
         self, installation: Installation, crash_points: CrashPoints, consumer: str, idle: Callable[[], None]
@@ -192,8 +192,8 @@ async def process(installation: Installation, crash_points: CrashPoints, parts: 
     for provider, part in (
         (container.storage, parts.storage(storage, crash_points)),
         (container.effects, parts.effects(effects, crash_points)),
-        (container.gateway, Numbered(installation.gateway, crash_points, "gateway", GATEWAY)),
-        (container.channels, [Numbered(installation.mail, crash_points, "mail", CHANNEL)]),
+        (container.gateway, NumberedCalls(installation.gateway, crash_points, "gateway", GATEWAY)),
+        (container.channels, [NumberedCalls(installation.mail, crash_points, "mail", CHANNEL)]),
         (container.relay_topic, parts.relay_topic(installation, crash_points)),
         (container.topic_reader, installation.topic),
     ):

@@ -112,15 +112,15 @@ async def test_a_commit_whose_acknowledgement_is_kept_back_was_done(postgresql_u
     link = PostgresLink(free_port(), address.port or 5432)
     await link.open()
     through: SqlStorage = await connect(address._replace(netloc=f"{address.username}@127.0.0.1:{link.port}").geturl())
-    await placed(through, "told")
-    await through.views.get("told")
+    await placed(through, "placed")
+    await through.views.get("placed")
 
     link.swallow_next()
-    await through.views.get("told")  # reading is answered
+    await through.views.get("placed")  # reading is answered
     with pytest.raises(StorageUnavailable):
-        await placed(through, "untold")
+        await placed(through, "unanswered")
 
     assert link.acknowledgements == 1
-    assert (await through.views.get("untold")).version == 1
+    assert (await through.views.get("unanswered")).version == 1
     await commit(through, place(id="next"))
     await link.close()

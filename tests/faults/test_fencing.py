@@ -54,11 +54,11 @@ async def test_without_the_groups_metadata_its_events_stand_there_twice(
     settings: KafkaSettings, relays: tuple[KafkaRelayTopic, KafkaRelayTopic], note: Note
 ) -> None:
     await _overtaken(relays)
-    nobody = Consumer({"bootstrap.servers": settings.bootstrap_servers, "group.id": settings.relay_group})
+    outsider = Consumer({"bootstrap.servers": settings.bootstrap_servers, "group.id": settings.relay_group})
 
-    await _wakes(settings, nobody.consumer_group_metadata())
+    await _wakes(settings, outsider.consumer_group_metadata())
 
-    nobody.close()
+    outsider.close()
     doubles = _doubles(settings)
     assert doubles > 0
     note(f"the group's metadata left out: caught, {doubles} events twice on the topic")

@@ -45,7 +45,7 @@ BOSS = {"X-Actor": "admin:boss", "Content-Type": "application/json"}
 
 
 @define(eq=False)
-class Ordering:
+class OrderingClient:
     """A client that places an order every fifth of a second, and cancels it, while ``coming`` is set."""
 
     client: httpx.Client
@@ -70,12 +70,12 @@ class Ordering:
 
 
 @frozen
-class Watched:
+class MonitoredInstallation:
     """An installation that is ordered from and watched, and the servers that it stands on."""
 
     stack: Stack
     prometheus: LocalPrometheus
-    ordering: Ordering
+    ordering: OrderingClient
     postgres: PostgresServer
     kafka: KafkaBroker
 
@@ -116,7 +116,7 @@ def in_background(work: Callable[[threading.Event], None]) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def watched(
     postgres: PostgresServer, kafka: KafkaBroker, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Watched]:
+) -> Iterator[MonitoredInstallation]:
     stack = Stack(tmp_path_factory.mktemp("watched"), migrated_database(postgres), kafka.bootstrap_servers, "watched")
     stack.command_line.json("topics", "create")
     doors = {part: free_port() for part in PARTS}
@@ -130,12 +130,12 @@ def watched(
             process.start()
         prometheus = running.enter_context(obtain(lambda: LocalPrometheus(rules, targets)))
         client = running.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{http}", timeout=180))
-        ordering = Ordering(client)
+        ordering = OrderingClient(client)
         ordering.coming.set()
         running.enter_context(in_background(ordering))
         eventually(lambda: prometheus.query("orderflow:revenue:rate1h > 0"), that="revenue is watched")
         prometheus.wait_clear(deadline=400)
-        yield Watched(stack, prometheus, ordering, postgres, kafka)
+        yield MonitoredInstallation(stack, prometheus, ordering, postgres, kafka)
 
 
 def _process(stack: Stack, part: str, **settings: str) -> OwnProcess:
@@ -145,11 +145,11 @@ def _process(stack: Stack, part: str, **settings: str) -> OwnProcess:
     return process
 
 
-Fault = Callable[[Watched], AbstractContextManager[Any]]
+Fault = Callable[[MonitoredInstallation], AbstractContextManager[Any]]
 
 
 @contextmanager
-def a_process_hangs(here: Watched) -> Iterator[None]:
+def a_process_hangs(here: MonitoredInstallation) -> Iterator[None]:
     """The consumer notifications stands still, so that events which come after wait for it."""
     process = here.stack.processes["notifications"]
     process.pause()
@@ -160,7 +160,7 @@ def a_process_hangs(here: Watched) -> Iterator[None]:
 
 
 @contextmanager
-def a_handler_fails(here: Watched) -> Iterator[None]:
+def a_handler_fails(here: MonitoredInstallation) -> Iterator[None]:
     """Analytics finds its own books wrong, for one order after another: a rate is seen only over several scrapes."""
     names = [f"poison-{number}" for number in range(60)]
     for name in names:
@@ -189,7 +189,7 @@ def a_handler_fails(here: Watched) -> Iterator[None]:
 
 
 @contextmanager
-def orders_are_left_alone(here: Watched) -> Iterator[None]:
+def orders_are_left_alone(here: MonitoredInstallation) -> Iterator[None]:
     here.ordering.place("forgotten")
     try:
         yield
@@ -198,7 +198,7 @@ def orders_are_left_alone(here: Watched) -> Iterator[None]:
 
 
 @contextmanager
-def nobody_orders(here: Watched) -> Iterator[None]:
+def no_orders_come(here: MonitoredInstallation) -> Iterator[None]:
     here.ordering.coming.clear()
     try:
         yield
@@ -207,13 +207,13 @@ def nobody_orders(here: Watched) -> Iterator[None]:
 
 
 @contextmanager
-def kafka_is_away(here: Watched) -> Iterator[None]:
+def kafka_is_away(here: MonitoredInstallation) -> Iterator[None]:
     with here.kafka.down(kill=True):
         yield
 
 
 @contextmanager
-def the_database_is_away(here: Watched) -> Iterator[None]:
+def the_database_is_away(here: MonitoredInstallation) -> Iterator[None]:
     here.postgres.stop()
     try:
         yield
@@ -223,7 +223,7 @@ def the_database_is_away(here: Watched) -> Iterator[None]:
 
 TOGETHER: Mapping[str, tuple[Sequence[Fault], Sequence[tuple[str, Mapping[str, str]]]]] = {
     "one consumer hangs, another fails, an order is left alone, and then nobody orders": (
-        (a_process_hangs, orders_are_left_alone, a_handler_fails, nobody_orders),
+        (a_process_hangs, orders_are_left_alone, a_handler_fails, no_orders_come),
         (
             ("OrderflowProcessDown", {"part": "notifications"}),
             ("OrderflowHandlerErrors", {"consumer": "analytics"}),
@@ -250,7 +250,7 @@ TOGETHER: Mapping[str, tuple[Sequence[Fault], Sequence[tuple[str, Mapping[str, s
 
 @pytest.mark.parametrize(("faults", "expected"), TOGETHER.values(), ids=TOGETHER.keys())
 def test_alerts_fire_by_their_fault_and_clear_after_it(
-    watched: Watched, faults: Sequence[Fault], expected: Sequence[tuple[str, Mapping[str, str]]]
+    watched: MonitoredInstallation, faults: Sequence[Fault], expected: Sequence[tuple[str, Mapping[str, str]]]
 ) -> None:
     watched.prometheus.wait_clear(deadline=400)
 

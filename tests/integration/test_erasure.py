@@ -15,7 +15,7 @@ from orderflow.adapters.kafka import KafkaSettings
 
 from tests.integration.kafka.conftest import on_topic
 from tests.integration.test_seen import BEHIND
-from tests.support.installation import Installation, Running, installation
+from tests.support.installation import Installation, RunningProcess, installation
 from tests.support.kafka import KafkaBroker
 from tests.support.postgres import PostgresServer
 from tests.support.smtp import SmtpServer
@@ -151,7 +151,7 @@ def _settled(url: str) -> bool:
     return not behind and not waiting and bool(done)
 
 
-def _scan(here: Installation, client: httpx.Client, processes: list[Running]) -> Scan:
+def _scan(here: Installation, client: httpx.Client, processes: list[RunningProcess]) -> Scan:
     stack = here.stack
     places = asyncio.run(_tables(stack.database_url))
     topic = KafkaSettings(bootstrap_servers=stack.bootstrap_servers, topic=stack.topic)

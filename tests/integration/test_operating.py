@@ -43,7 +43,7 @@ def test_a_newcomer_comes_from_an_empty_folder_to_a_running_and_watched_installa
         check=False,
     )
 
-    assert done.returncode == 0, _told(done, tmp_path)
+    assert done.returncode == 0, _output(done, tmp_path)
     assert "first-order" in (tmp_path / "api.log").read_text()
     assert not any("cut off" in log.read_text() for log in tmp_path.glob("*.log"))
 
@@ -89,7 +89,7 @@ def _environment() -> dict[str, str]:
     return kept | {"PATH": f"{scripts}{os.pathsep}{kept['PATH']}", "SOURCE_TREE": str(TREE)}
 
 
-def _told(done: subprocess.CompletedProcess[str], folder: Path) -> str:
+def _output(done: subprocess.CompletedProcess[str], folder: Path) -> str:
     logs = "\n".join(f"{log.name}: {log.read_text()[-1500:]}" for log in sorted(folder.glob("*.log")))
     return f"exit {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}\n{logs}"
 

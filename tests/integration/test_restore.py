@@ -11,7 +11,7 @@ from orderflow.application.recovery.epochs import Epochs
 from orderflow.entrypoints.settings import CONSUMERS, Settings
 from orderflow.testing.orders import assigned, in_bucket, placed
 
-from tests.integration.kafka.conftest import KnownProcess, on_topic
+from tests.integration.kafka.conftest import TopicRecord, on_topic
 from tests.support.databases import migrated_database
 from tests.support.here import Here, caught_up
 from tests.support.kafka import KafkaBroker
@@ -64,7 +64,7 @@ async def _longer_than_the_topic(here: Here) -> int:
         return sum((await container.storage().log.heads()).values())
 
 
-async def test_what_was_lost_is_refused_and_after_mending_all_goes_on_and_agrees(
+async def test_a_log_with_lost_events_is_refused_and_after_its_repair_all_goes_on_and_agrees(
     here: Here, server: LocalPostgres
 ) -> None:
     await _restored(here, server)
@@ -119,7 +119,7 @@ def standby(server: LocalPostgres) -> Iterator[LocalPostgres]:
     standby.close()
 
 
-async def test_a_standby_that_lacks_the_last_moments_is_refused_by_those_who_run_on_until_the_log_is_mended(
+async def test_a_standby_that_lacks_the_last_moments_is_refused_by_running_processes_until_the_log_is_repaired(
     here: Here, server: LocalPostgres, standby: LocalPostgres
 ) -> None:
     either = Here(evolve(here.settings, database_url=_either(here.settings.database_url, standby)))
@@ -159,7 +159,7 @@ def _either(url: str, standby: LocalPostgres) -> str:
     return urlunsplit(urlsplit(url)._replace(netloc=hosts, query="target_session_attrs=read-write"))
 
 
-def _counts(seen: KnownProcess, epochs: Epochs) -> bool:
+def _counts(seen: TopicRecord, epochs: Epochs) -> bool:
     bucket, position = seen.address
     kept = epochs.kept(bucket, int(seen.headers["epoch"]))
     return kept is None or position <= kept

@@ -74,14 +74,14 @@ def begun(url: str) -> Iterator[Callable[[], str]]:
         yield finish
 
 
-def test_the_api_is_not_ready_first_and_whoever_heeds_that_loses_no_request(orderflow: Installation) -> None:
+def test_the_api_is_not_ready_first_and_a_client_that_heeds_that_loses_no_request(orderflow: Installation) -> None:
     service = orderflow.start("serve", "--no-consumers", STOP_GRACE_SECONDS=LONG_ENOUGH)
     url = service.url
 
     with load(url) as placing:
         eventually(lambda: len(placing.acknowledged) > 20)
         service.process.send_signal(signal.SIGTERM)
-        seen = eventually(lambda: (told := readiness(url))[0] != 200 and told)
+        seen = eventually(lambda: (answer := readiness(url))[0] != 200 and answer)
         after = len(placing.acknowledged)
         eventually(lambda: len(placing.acknowledged) > after, that="it still answers in its grace")
 
@@ -144,8 +144,8 @@ def test_a_live_stream_closes(orderflow: Installation) -> None:
     service = orderflow.start("serve", "--no-consumers")
     placed = httpx.post(f"{service.url}/v1/orders", content=order_json("o1"), headers=CUSTOMER)
 
-    with httpx.stream("GET", f"{service.url}/v1/orders/o1/stream", headers=CUSTOMER, timeout=180) as told:
-        lines = told.iter_lines()
+    with httpx.stream("GET", f"{service.url}/v1/orders/o1/stream", headers=CUSTOMER, timeout=180) as stream:
+        lines = stream.iter_lines()
         first = next(lines)
         ended = service.exit_code(signal.SIGTERM)
         rest = list(lines)
@@ -214,7 +214,7 @@ def test_of_two_relays_and_two_consumers_one_of_each_ends_and_the_other_takes_ov
             for leaving, _ in pairs:
                 leaving.process.send_signal(signal.SIGTERM)
             seen = [
-                eventually(lambda url=leaving.operations: (told := readiness(url))[0] != 200 and told)
+                eventually(lambda url=leaving.operations: (answer := readiness(url))[0] != 200 and answer)
                 for leaving, _ in pairs
             ]
         ended = [leaving.exit_code() for leaving, _ in pairs]

@@ -69,7 +69,7 @@ class Here:
 async def caught_up(container: Any) -> None:
     """Wait until nothing is left to publish or to handle."""
 
-    async def nobody_is_waited_for() -> bool:
+    async def nothing_is_pending() -> bool:
         return not any(each.pending for each in await container.lag()())
 
-    await eventually_async(nobody_is_waited_for, deadline=PATIENCE, every=0.1)
+    await eventually_async(nothing_is_pending, deadline=PATIENCE, every=0.1)

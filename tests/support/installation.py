@@ -16,7 +16,7 @@ from tests.support.waiting import eventually
 
 
 @frozen
-class Running:
+class RunningProcess:
     """One process, and what it has said on standard error so far."""
 
     process: subprocess.Popen[bytes]
@@ -61,13 +61,13 @@ class Installation:
     """``orderflow`` on one database, its processes and its commands. All processes end with the test."""
 
     stack: Stack
-    started: list[Running] = field(factory=list)
+    started: list[RunningProcess] = field(factory=list)
 
     @property
     def file(self) -> str:
         return self.stack.database_url.removeprefix("sqlite:///")
 
-    def start(self, *arguments: str, code: Path | None = None, **settings: str) -> Running:
+    def start(self, *arguments: str, code: Path | None = None, **settings: str) -> RunningProcess:
         """A process with these settings besides the installation's own, such as ``HTTP_HOST``.
 
         ``code`` is a folder with another ``orderflow`` to run than this one.
@@ -87,7 +87,7 @@ class Installation:
         }
         with log.open("wb") as said:
             process = subprocess.Popen((*PROGRAM, *arguments), stdout=said, stderr=said, env=environment)
-        self.started.append(Running(process, log))
+        self.started.append(RunningProcess(process, log))
         return self.started[-1]
 
     def run(self, *arguments: str) -> Any:

@@ -14,7 +14,7 @@ Labels = Mapping[str, str]
 
 
 @frozen
-class Scraped:
+class Samples:
     """Every sample by the name of its series."""
 
     samples: Mapping[str, Sequence[tuple[Labels, float]]]

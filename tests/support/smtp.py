@@ -43,8 +43,8 @@ class Door:
         return {**asked, "ssl_context": self.certificate if self.security == "tls" else None}
 
     def _known(self, _: SMTP, __: Session, ___: Envelope, ____: str, said: LoginPassword) -> AuthResult:
-        told = (said.login.decode(), said.password.decode())
-        return AuthResult(success=told == self.login, handled=False, auth_data=said)
+        given = (said.login.decode(), said.password.decode())
+        return AuthResult(success=given == self.login, handled=False, auth_data=said)
 
 
 class SmtpServer:

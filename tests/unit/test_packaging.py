@@ -40,18 +40,18 @@ async def main():
     price = Money(Decimal("12.50"), "EUR")
     line = OrderLine(food_id="F1", food_name="Pizza", price=price, quantity=2, discount=Money.zero("EUR"))
     async with OrderFlow.in_memory() as flow:
-        told = []
+        handled = []
 
         @flow.on("order.delivered")
         async def note(event):
-            told.append(event.order_id)
+            handled.append(event.order_id)
 
         order = await flow.create_order(customer_id="C1", restaurant_id="R7", lines=[line], currency="EUR")
         await flow.assign_shipper(order.id, "S3")
         await flow.transition_order_state(order.id, "on_the_way")
         order = await flow.transition_order_state(order.id, "delivered")
         await flow.settled()
-        assert told == [order.id], told
+        assert handled == [order.id], handled
     print(order.state, order.total)
 
 asyncio.run(main())

@@ -11,7 +11,7 @@ from ...application.event_log.records import LogRecord
 from ...application.maintenance.maintenance_log import MaintenanceKind
 from ...domain.errors import CorruptHistory, RebuildOvertaken, StorageUnavailable
 from .handle_batch import FailingAnalytics
-from .replay import ANN, Interrupted
+from .replay import ANN, InterruptedLog
 from .shop import Shop
 from .world import World
 
@@ -51,7 +51,7 @@ class RebuildAnalyticsContract:
             await handle(records)
             seen.append((await _order_analytics(world))["o1"].events)
 
-        rebuilt: Any = await world.rebuilding(Interrupted(shop, meanwhile))(**ANN)
+        rebuilt: Any = await world.rebuilding(InterruptedLog(shop, meanwhile))(**ANN)
         await _live_on(world, shop, handle)
 
         assert (rebuilt.events, rebuilt.swapped.orders) == (21, 3)
@@ -107,7 +107,7 @@ class RebuildAnalyticsContract:
             await world.rebuilding(shop.storage.log, FailingAnalytics(poison={("o2", 7)}))(**ANN)
 
         with pytest.raises(RebuildOvertaken):
-            await world.rebuilding(Interrupted(shop, another))(**ANN)
+            await world.rebuilding(InterruptedLog(shop, another))(**ANN)
 
         assert (await _events(world))["o1"] == 107
 
@@ -169,7 +169,7 @@ class RebuildAnalyticsContract:
         shop, records = await _lives(*ORDERS)
         poison = {("o2", 3)}
         await world.handling(FailingAnalytics(poison=poison))(records)
-        log = Interrupted(shop, world.redrive(Analyse()))
+        log = InterruptedLog(shop, world.redrive(Analyse()))
 
         rebuilt: Any = await world.rebuilding(log, FailingAnalytics(poison=poison))(**ANN)
 

@@ -163,7 +163,7 @@ class HandleBatchContract:
     async def test_a_transient_failure_parks_nothing(self, world: World) -> None:
         records = await whole_lives("o1")
 
-        class Mending(FailingAnalytics):
+        class RecoveringAnalytics(FailingAnalytics):
             async def handle(self, deliveries: Sequence[Delivery], work: AnalyticsTransaction) -> AnalyticsResult:
                 try:
                     return await super().handle(deliveries, work)
@@ -171,7 +171,7 @@ class HandleBatchContract:
                     if len(deliveries) == 1:
                         self.poison.clear()
 
-        consumer = Mending(poison={("o1", 3)})
+        consumer = RecoveringAnalytics(poison={("o1", 3)})
         handled = await world.handling(consumer)(records)
 
         assert handled == BatchResult(events=7)

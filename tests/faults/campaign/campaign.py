@@ -151,7 +151,7 @@ class Campaign:
         """Orders and faults, until both have ended."""
         enough = asyncio.Event()
         watching = asyncio.create_task(self.watch(enough))
-        telling = asyncio.create_task(self._tell())
+        reporting = asyncio.create_task(self._report_progress())
         self._began = monotonic()
         try:
             await asyncio.gather(self.workload(), *(self._lane(lane) for lane in lanes))
@@ -160,7 +160,7 @@ class Campaign:
             self._lag = await self._caught_up()
             self.say(f"nothing left to do {self._lag and f'{self._lag:.1f} s'} later")
         finally:
-            telling.cancel()
+            reporting.cancel()
             enough.set()
             await watching
 
@@ -177,7 +177,7 @@ class Campaign:
             except Exception as error:  # noqa: BLE001 - whatever it was, this fault was not made as it should be
                 self.failures.append(f"{fault.kind} at {fault.at:.0f} s: {error!r}")
 
-    async def _tell(self) -> None:
+    async def _report_progress(self) -> None:
         while True:
             await asyncio.sleep(15)
             self.say(
@@ -225,10 +225,10 @@ class Campaign:
                 redriven.compared += len(done["unparked"])
             for row in await connection.fetch("SELECT order_id FROM parked_orders"):
                 redriven.differ(f"order {row['order_id']}", "is parked still")
-            letters = sum(it.compared for it in extra.comparisons if it.name == verdict.PARKED)
+            redriven_orders = sum(it.compared for it in extra.comparisons if it.name == verdict.PARKED)
             noted = await connection.fetchval("SELECT count(*) FROM dead_letter_actions WHERE by = 'campaign'")
-            if noted != letters:
-                redriven.differ("audit", f"{letters} dead letters were redriven, {noted} are in the audit")
+            if noted != redriven_orders:
+                redriven.differ("audit", f"{redriven_orders} dead letters were redriven, {noted} are in the audit")
             self.topic = topic = await reading
             verdict.check_leaks(topic, silent)
             await self._stop()

@@ -109,7 +109,7 @@ class Deployment:
         for part in (*RELAYS, *CONSUMERS):
             for member in self.kafka.members:
                 way_in = member.fronts[front(part)]
-                self.links[part, f"kafka {member.number}"] = Link(way_in.told, way_in.port)
+                self.links[part, f"kafka {member.number}"] = Link(way_in.advertised, way_in.port)
         for link in self.links.values():
             await link.open()
 

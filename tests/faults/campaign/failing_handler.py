@@ -29,7 +29,7 @@ HANDLER_FAILED = "a handler failed on purpose"
 logger = logging.getLogger("campaign")
 
 
-class Poisoned(Exception):
+class PoisonEvent(Exception):
     """A poison event was handled."""
 
 
@@ -51,7 +51,7 @@ class FailingHandler:
             event = delivery.event
             poison = POISON.fullmatch(event.order_id)
             if poison and poison["consumer"] == self.name and event.sequence == POISONED_EVENT:
-                raise Poisoned(f"event {event.sequence} of order {event.order_id}")
+                raise PoisonEvent(f"event {event.sequence} of order {event.order_id}")
         result = await self.consumer.handle(deliveries, work)
         if self.chance.random() < OFTEN:
             logger.warning(HANDLER_FAILED)

@@ -35,7 +35,7 @@ RETRIES = 1_000
 GROUPS = ("relay", "notifications", "analytics", "inventory")
 
 
-class NotMade(Exception):
+class FaultNotInjected(Exception):
     """A fault that was asked for and could not be made, or left no trace."""
 
 
@@ -43,7 +43,7 @@ class NotMade(Exception):
 class FaultInjection:
     """Makes faults on ``deployment``; ``made`` counts those that left their trace.
 
-    Raises NotMade, and AssertionError where what was broken does not come back.
+    Raises FaultNotInjected, and AssertionError where what was broken does not come back.
     """
 
     deployment: Deployment
@@ -105,14 +105,14 @@ class FaultInjection:
             process.resume()
 
     async def _leader_killed(self, fault: Fault) -> None:
-        number = await self._told(lambda: brokers.leader(self.deployment.kafka, fault.which % PARTITIONS))
+        number = await self._node_number(lambda: brokers.leader(self.deployment.kafka, fault.which % PARTITIONS))
         await self._broker_killed(self.deployment.kafka.members[number - 1])
 
     async def _controller_killed(self, _: Fault) -> None:
-        number = await self._told(lambda: brokers.controller(self.deployment.kafka))
+        number = await self._node_number(lambda: brokers.controller(self.deployment.kafka))
         await self._broker_killed(self.deployment.kafka.members[number - 1])
 
-    async def _told(self, ask: Callable[[], T]) -> T:
+    async def _node_number(self, ask: Callable[[], T]) -> T:
         async def answered() -> list[T]:
             try:
                 return [await asyncio.to_thread(ask)]
@@ -270,7 +270,7 @@ class FaultInjection:
                 member.poll(0.1)
                 if got:
                     return
-            raise NotMade(f"nothing of {group} was assigned to one more member")
+            raise FaultNotInjected(f"nothing of {group} was assigned to one more member")
         finally:
             try:
                 member.close()
@@ -284,4 +284,4 @@ def _one_of(names: Sequence[T], fault: Fault) -> T:
 
 def _must(trace: object, what: str) -> None:
     if not trace:
-        raise NotMade(f"it is not so that {what}")
+        raise FaultNotInjected(f"it is not so that {what}")

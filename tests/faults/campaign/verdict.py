@@ -161,13 +161,15 @@ def compare_topic(topic: Topic, log: dict[Address, tuple[str, int, bytes]], once
 
 async def check_requests(connection: asyncpg.Connection, workload: Workload, asked: int, report: CheckReport) -> None:
     """Invariants 1 and 7."""
-    told, converged = report.start(ACKNOWLEDGED, "requests"), report.start(CONVERGED, "requests")
+    acknowledged, converged = report.start(ACKNOWLEDGED, "requests"), report.start(CONVERGED, "requests")
     versions = {row["id"]: row["version"] for row in await connection.fetch("SELECT id, version FROM orders")}
     kept = {row[0]: row[1] for row in await connection.fetch("SELECT key, md5(response) FROM idempotency_keys")}
     for key, it in workload.acknowledged.items():
-        told.compared += 1
+        acknowledged.compared += 1
         if versions.get(it.order_id, 0) < it.version:
-            told.differ(key, f"order {it.order_id} is at {versions.get(it.order_id)}, acknowledged was {it.version}")
+            acknowledged.differ(
+                key, f"order {it.order_id} is at {versions.get(it.order_id)}, acknowledged was {it.version}"
+            )
         if kept.get(key) != it.digest:
             converged.differ(key, "another answer is kept than was given")
     converged.compared = asked
@@ -183,15 +185,15 @@ async def check_requests(connection: asyncpg.Connection, workload: Workload, ask
 async def check_parked(connection: asyncpg.Connection, poison: Sequence[str], report: CheckReport) -> None:
     """The first half of invariant 8, before anything is redriven. ``poison`` are the orders with such an event."""
     parked = report.start(PARKED, "dead letters")
-    letters: Mapping[str, list[asyncpg.Record]] = defaultdict(list)
+    dead_letters: Mapping[str, list[asyncpg.Record]] = defaultdict(list)
     for row in await connection.fetch("SELECT * FROM dead_letters ORDER BY consumer, order_id, sequence"):
-        letters[row["order_id"]].append(row)
+        dead_letters[row["order_id"]].append(row)
         parked.compared += 1
         if POISON.fullmatch(row["order_id"]) is None:
             parked.differ(f"order {row['order_id']}", f"is parked, and no event of it is poison: {row['message']}")
     for order_id in poison:
         version = await connection.fetchval("SELECT version FROM orders WHERE id = $1", order_id)
-        [*found] = letters[order_id]
+        [*found] = dead_letters[order_id]
         if [row["sequence"] for row in found] != list(range(POISONED_EVENT, (version or 0) + 1)):
             parked.differ(f"order {order_id}", f"at {version} has dead letters {[row['sequence'] for row in found]}")
             continue
@@ -200,8 +202,8 @@ async def check_parked(connection: asyncpg.Connection, poison: Sequence[str], re
         lacks = [
             name
             for name, there in {
-                "the class of its error": first["error"] == "Poisoned",
-                "its traceback": "Poisoned" in first["trace"],
+                "the class of its error": first["error"] == "PoisonEvent",
+                "its traceback": "PoisonEvent" in first["trace"],
                 "its attempts": first["attempts"] >= 3,
                 "its times": first["first_failed_at"] <= first["last_failed_at"],
                 "where it was read": first["topic"] == TOPIC and None not in (first["partition"], first["offset"]),

@@ -215,8 +215,8 @@ async def test_each_event_arrives_once_also_when_the_server_was_away_for_a_while
     assert (while_away, settled) == (0, 7)
     assert len({mail.message["Message-ID"] for mail in back.mails}) == len(back.mails) == 7
     assert {mail.recipients for mail in back.mails} == {("c1@example.org",)}
-    told = await world.effects.notifications.of_orders(["o1"])
-    assert {it.status for it in told if it.channel == "email"} == {NotificationStatus.SENT}
+    stored = await world.effects.notifications.of_orders(["o1"])
+    assert {it.status for it in stored if it.channel == "email"} == {NotificationStatus.SENT}
 
 
 async def _notify(world: World, smtp: SmtpServer) -> tuple[Notify, EmailChannel]:

@@ -117,21 +117,21 @@ def wrong(authority: Authority) -> Mapping[str, tuple[dict[str, object], str, st
 
 @pytest.mark.parametrize("security", ENCRYPTED)
 @pytest.mark.parametrize("fault", ["authority", "system", "host", "password"])
-async def test_what_is_set_wrongly_is_told_and_nothing_is_sent(
+async def test_a_wrong_setting_is_reported_and_nothing_is_sent(
     serve: Serve, authority: Authority, security: str, fault: str
 ) -> None:
     server = serve(security)
-    wrongly, told, code = wrong(authority)[fault]
+    wrongly, reason, code = wrong(authority)[fault]
     given = settings(server, authority, security, **wrongly)
 
     async with email(given) as channel:
-        with pytest.raises(ChannelUnavailable, match=told) as refused:
+        with pytest.raises(ChannelUnavailable, match=reason) as refused:
             await channel.send(MESSAGE)
     by_doctor = await found(given)
 
     assert server.mails == []
     assert list(by_doctor) == [code]
-    assert told in by_doctor[code]
+    assert reason in by_doctor[code]
     assert "guessed" not in f"{refused.value} {by_doctor}"
 
 
@@ -150,7 +150,9 @@ async def test_a_server_without_tls_gets_neither_login_nor_mail_where_it_is_dema
     assert list(await found(given)) == ["mail_tls"]
 
 
-async def test_who_comes_in_the_clear_to_a_server_that_wants_tls_is_told_so(serve: Serve, authority: Authority) -> None:
+async def test_mail_in_the_clear_to_a_server_that_wants_tls_is_refused_with_the_reason(
+    serve: Serve, authority: Authority
+) -> None:
     given = settings(serve("starttls"), authority, "none")
 
     async with email(given) as channel:
@@ -160,7 +162,7 @@ async def test_who_comes_in_the_clear_to_a_server_that_wants_tls_is_told_so(serv
     assert list(await found(given)) == ["mail_tls"]
 
 
-async def test_what_could_not_be_sent_goes_out_once_the_setting_is_mended(serve: Serve, authority: Authority) -> None:
+async def test_what_could_not_be_sent_goes_out_once_the_setting_is_right(serve: Serve, authority: Authority) -> None:
     server = serve("starttls")
     async with email(settings(server, authority, "starttls", smtp_password="guessed")) as channel:
         with pytest.raises(ChannelUnavailable):
@@ -207,12 +209,12 @@ async def test_the_doctor_says_why_a_mail_server_does_not_answer() -> None:
 
     async with await answering(b"") as leaving, await answering(b"554 not today\r\n") as refusing:
         ports = [server.sockets[0].getsockname()[1] for server in (leaving, refusing)]
-        told = [await at(port) for port in (*ports, free_port())]
+        findings = [await at(port) for port in (*ports, free_port())]
     unknown = await at(25, "nobody.invalid")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         mute = await at(silent.getsockname()[1], patience=0.2)
 
-    assert told == [["mail_dropped"], ["mail_failed"], ["mail_refused"]]
+    assert findings == [["mail_dropped"], ["mail_failed"], ["mail_refused"]]
     assert (unknown, mute) == (["mail_no_such_host"], ["mail_timeout"])
 
 

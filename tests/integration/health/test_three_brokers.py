@@ -36,10 +36,10 @@ async def test_the_doctor_sees_which_copies_are_missing(three_brokers: LocalKafk
         ("-one", ["topic_replication", "topic_fewer_copies"]),
     ):
 
-        async def told(name: str = name, diagnostics: list[str] = diagnostics) -> bool:
+        async def reported(name: str = name, diagnostics: list[str] = diagnostics) -> bool:
             return await found(three_brokers, topic_name + name) == diagnostics
 
-        await eventually_async(told, that=f"topic {name or 'whole'} has {diagnostics}")
+        await eventually_async(reported, that=f"topic {name or 'whole'} has {diagnostics}")
 
     three_brokers.members[0].process.kill()
 

@@ -109,8 +109,8 @@ class Kitchen:
     async def each_once(self) -> bool:
         """Return whether analytics has counted every event of every order exactly once."""
         orders = [f"order-{number}" for number in range(await self.events() // 4)]
-        courses = await self.world.effects.analytics.of_orders(orders)
-        return {order_id: course.events for order_id, course in courses.items()} == dict.fromkeys(orders, 4)
+        progress = await self.world.effects.analytics.of_orders(orders)
+        return {order_id: each.events for order_id, each in progress.items()} == dict.fromkeys(orders, 4)
 
 
 @pytest.fixture

@@ -113,9 +113,9 @@ async def test_a_writer_that_dies_releases_its_lock_on_a_bucket_at_once(pooled_u
 
 
 def test_the_doctor_reports_an_unconfigured_pooler_only(pooled_url: str) -> None:
-    told, untold = CommandLine(pooled_url, TRANSACTION), CommandLine(pooled_url)
+    configured, unconfigured = CommandLine(pooled_url, TRANSACTION), CommandLine(pooled_url)
 
-    well, ill = told("--json", "doctor"), untold("--json", "doctor")
+    well, ill = configured("--json", "doctor"), unconfigured("--json", "doctor")
 
     assert well.data["findings"] == []
     assert [(finding["code"], finding["fix"].partition(",")[0]) for finding in ill.data["findings"]] == [

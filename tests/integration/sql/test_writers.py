@@ -164,7 +164,7 @@ async def test_texts_of_orders_and_events_are_stored_as_they_are(url: str, conne
     assert (record.correlation_id, record.traceparent) == ("", "")
 
 
-async def test_zeros_and_empty_texts_beside_nothing_are_not_nothing(url: str, connect: Connect) -> None:
+async def test_zeros_and_empty_texts_are_distinguished_from_nothing(url: str, connect: Connect) -> None:
     storage = connect(url)
     await storage.open()
     nothing, zero = place(id="O1").order, evolve(place(id="O2").order, delivery_minutes=0, cancel_reason="")

@@ -29,7 +29,7 @@ class Front:
     """
 
     port: int = field(factory=free_port)
-    told: int = field(factory=free_port)
+    advertised: int = field(factory=free_port)
 
 
 @frozen
@@ -96,7 +96,7 @@ class LocalKafka(KafkaBroker):
 
     def servers_at(self, front: str) -> str:
         """The same brokers, for clients that come through the proxy before that front."""
-        return ",".join(f"127.0.0.1:{member.fronts[front].told}" for member in self.members)
+        return ",".join(f"127.0.0.1:{member.fronts[front].advertised}" for member in self.members)
 
     @property
     def login_servers(self) -> str:
@@ -147,12 +147,12 @@ def properties(node: KafkaNode, members: tuple[KafkaNode, ...]) -> dict[str, str
     clients = f"PLAINTEXT://127.0.0.1:{node.port},LOGIN://127.0.0.1:{node.login_port}"
     secured = f"{LISTENER}://127.0.0.1:{node.secured.port}"
     fronts = "".join(f",{name}://127.0.0.1:{front.port}" for name, front in node.fronts.items())
-    told = "".join(f",{name}://127.0.0.1:{front.told}" for name, front in node.fronts.items())
+    advertised = "".join(f",{name}://127.0.0.1:{front.advertised}" for name, front in node.fronts.items())
     return {
         "process.roles": "broker,controller",
         "node.id": str(node.number),
         "listeners": f"{clients},{secured},CONTROLLER://127.0.0.1:{node.controller_port}{fronts}",
-        "advertised.listeners": f"{clients},{LISTENER}://{node.secured.address}{told}",
+        "advertised.listeners": f"{clients},{LISTENER}://{node.secured.address}{advertised}",
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "PLAINTEXT",
         "listener.security.protocol.map": (

@@ -45,7 +45,7 @@ def test_a_consumer_is_paused_and_resumed_with_author_and_reason(cli: CommandLin
     assert consumer(resumed, "analytics")["paused"] is None
 
 
-def test_the_history_tells_each_change_once_the_latest_first(cli: CommandLine) -> None:
+def test_the_history_shows_each_change_once_the_latest_first(cli: CommandLine) -> None:
     cli.json("rollout", "set", "10", *ANN)
     again = cli("rollout", "set", "10", *ANN)
     cli.json("rollout", "pause", "analytics", "--by", "bob", "--reason", "counts twice")

@@ -52,7 +52,7 @@ def test_both_stages_are_one_release_of_python_that_is_named_exactly() -> None:
     assert python.startswith(f"3.{sys.version_info.minor}."), "the image has another Python than these tests"
 
 
-def test_nobody_is_root_and_the_health_of_every_process_is_asked() -> None:
+def test_no_process_is_root_and_the_health_of_every_process_is_asked() -> None:
     last = {each.word: each for each in dockerfile()[-1]}
 
     uid, gid = last["USER"].text.split(":")

@@ -31,7 +31,7 @@ def renumbered(events: Events) -> Events:
     return tuple(evolve(event, sequence=number) for number, event in enumerate(events, 1))
 
 
-def relived(events: Events) -> Events:
+def replayed_commands(events: Events) -> Events:
     """Return the events of an order that is given the commands that ``events`` seem to come from."""
     created = events[0]
     assert isinstance(created, OrderCreated)
@@ -168,4 +168,4 @@ def test_a_damaged_history_passes_only_if_an_order_could_have_had_it(events: Eve
         return
     note("legal all the same")
 
-    assert anonymous(relived(events)) == anonymous(events)
+    assert anonymous(replayed_commands(events)) == anonymous(events)

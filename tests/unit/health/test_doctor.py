@@ -332,7 +332,7 @@ def test_a_problem_says_what_to_do_about_this_one() -> None:
     assert finding.found == "inventory: 7 events wait, the oldest for 0 s"
 
 
-def test_a_refusal_from_before_the_log_was_mended_is_none_any_more() -> None:
+def test_a_refusal_from_before_the_log_was_repaired_is_none_any_more() -> None:
     mended = Epochs((Epoch(epoch=2, note=OperatorNote(by="ann", reason="restored", at=AT), kept={7: 3}),))
 
     assert codes(evolve(HEALTHY, processes=[*_without("relay"), REFUSING], epochs=mended)) == []

@@ -131,8 +131,8 @@ def test_every_door_lists_the_payment_among_the_actions_of_whom_the_rule_names(
     expected = rule(order, by, Ask("record_payment"), setting) == DONE
 
     shown: list[Any] = [
-        house.http(order.id, by, Ask("get_order")).told,
-        house.cli(order.id, by, Ask("get_order")).told,
+        house.http(order.id, by, Ask("get_order")).content,
+        house.cli(order.id, by, Ask("get_order")).content,
         _plain(house.container.use_cases().view(order, by)),
     ]
 

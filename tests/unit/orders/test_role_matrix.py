@@ -247,7 +247,7 @@ class Answer:
     """A door's answer: the code of the refusal or DONE, the order or the refusal's details, and all of it."""
 
     code: str
-    told: object
+    content: object
     whole: Any = None
 
 
@@ -413,7 +413,7 @@ def test_every_door_answers_what_the_tables_require(house: House, door: str, sit
         if answer.code != ("refused" if door == "cli" and expected not in (DONE, NOT_FOUND) else expected):
             wrong.append((str(by), ask, order.payment.method, f"expected {expected}", answer))
         elif expected == DONE:
-            if answer.told is not None and answer.told != _plain(view(stored, by)):
+            if answer.content is not None and answer.content != _plain(view(stored, by)):
                 wrong.append((str(by), ask, "shows another order", answer))
         elif stored != order:
             wrong.append((str(by), ask, "changed the order", answer))
@@ -434,7 +434,7 @@ def same(answer: Answer, embedded: Answer) -> bool:
         return True
     if answer.code == "refused":
         return text in " ".join(whole[2].split())
-    return (answer.told, whole[0], json.loads(whole[2])["detail"]) == (embedded.told, status_of(kind), text)
+    return (answer.content, whole[0], json.loads(whole[2])["detail"]) == (embedded.content, status_of(kind), text)
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)
