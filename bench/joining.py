@@ -62,12 +62,12 @@ async def _beside(servers: Servers, effort: Effort) -> list[Finding]:
                 return await rate(many, lambda _: _create(flow), CALLERS)
 
         alone, quick, slow = await in_turn(effort, *(partial(turn, idle) for idle in (None, 0.0, IDLE_SECONDS)))
-    beside = f"orders of {CALLERS} callers with {JOINED_A_SECOND} joined transactions a second"
+    what = f"orders of {CALLERS} callers with {JOINED_A_SECOND} joined transactions a second"
     return [
         Finding(
-            what=f"{beside}{more} / alone",
+            what=f"{what}{more} / alone",
             values=ratios(side, alone),
-            aside=rates("orders", beside=side, alone=alone),
+            aside=rates("orders", together=side, alone=alone),
         )
         for more, side in (("", quick), (f", held for {IDLE_SECONDS * 1000:g} ms", slow))
     ]

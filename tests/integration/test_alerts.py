@@ -222,7 +222,7 @@ def the_database_is_away(here: MonitoredInstallation) -> Iterator[None]:
 
 
 TOGETHER: Mapping[str, tuple[Sequence[Fault], Sequence[tuple[str, Mapping[str, str]]]]] = {
-    "one consumer hangs, another fails, an order is left alone, and then nobody orders": (
+    "one consumer hangs, another fails, an order is left alone, and then no orders come": (
         (a_process_hangs, orders_are_left_alone, a_handler_fails, no_orders_come),
         (
             ("OrderflowProcessDown", {"part": "notifications"}),

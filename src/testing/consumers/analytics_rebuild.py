@@ -146,11 +146,11 @@ class RebuildAnalyticsContract:
 
         still_failing = await world.rebuilding(shop.storage.log, FailingAnalytics(poison=poison))(**ANN)
         as_it_was = await _events(world)
-        mended = await world.rebuilding(shop.storage.log)(**ANN)
+        rebuilt = await world.rebuilding(shop.storage.log)(**ANN)
 
         assert [(it.order_id, it.sequence) for it in still_failing.stopped] == [("o2", 6)]
         assert as_it_was == {"o1": 7, "o2": 5, "o3": 7}
-        assert (mended.stopped, await _events(world)) == ((), dict.fromkeys(ORDERS, 7))
+        assert (rebuilt.stopped, await _events(world)) == ((), dict.fromkeys(ORDERS, 7))
 
     @pytest.mark.parametrize("page", [4, 1000])
     async def test_if_an_order_would_lose_events_nothing_is_changed(self, world: World, page: int) -> None:

@@ -52,7 +52,7 @@ class FaultInjection:
     details: Counter[str] = field(factory=Counter, init=False)
 
     async def __call__(self, fault: Fault) -> None:
-        """Make it, look for its trace, mend it; returns when what was broken is there again."""
+        """Make it, look for its trace, repair it; returns when what was broken is there again."""
         await self._ways()[fault.kind](fault)
         self.made[fault.kind] += 1
 

@@ -37,7 +37,7 @@ def test_a_share_is_set_with_its_author_and_reason(cli: CommandLine) -> None:
 def test_a_consumer_is_paused_and_resumed_with_author_and_reason(cli: CommandLine) -> None:
     paused = cli.json("rollout", "pause", "analytics", *ANN)["state"]
     lag = {each["reader"]: each["paused"] for each in cli.json("lag")}
-    resumed = cli.json("rollout", "resume", "analytics", "--by", "bob", "--reason", "mended")["state"]
+    resumed = cli.json("rollout", "resume", "analytics", "--by", "bob", "--reason", "fixed")["state"]
 
     assert consumer(paused, "analytics")["paused"]["reason"] == "the mails bounce"
     assert consumer(paused, "inventory")["paused"] is None

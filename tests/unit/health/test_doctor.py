@@ -333,9 +333,9 @@ def test_a_problem_says_what_to_do_about_this_one() -> None:
 
 
 def test_a_refusal_from_before_the_log_was_repaired_is_none_any_more() -> None:
-    mended = Epochs((Epoch(epoch=2, note=OperatorNote(by="ann", reason="restored", at=AT), kept={7: 3}),))
+    repaired = Epochs((Epoch(epoch=2, note=OperatorNote(by="ann", reason="restored", at=AT), kept={7: 3}),))
 
-    assert codes(evolve(HEALTHY, processes=[*_without("relay"), REFUSING], epochs=mended)) == []
+    assert codes(evolve(HEALTHY, processes=[*_without("relay"), REFUSING], epochs=repaired)) == []
 
 
 def test_customers_of_a_provider_set_prices_as_those_with_a_token_do() -> None:

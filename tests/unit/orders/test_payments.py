@@ -770,7 +770,7 @@ async def test_a_declined_refund_shows_and_is_asked_for_again_under_a_new_key(
     declined = await till.now()
     monkeypatch.setattr(SandboxGateway, "refund", _always_made)
 
-    [again] = await till.container.repeat_refund()("O1", by="ann", reason="the bank mended it")
+    [again] = await till.container.repeat_refund()("O1", by="ann", reason="the bank corrected it")
 
     assert declined.payment.refunds.declined == TOTAL.amount
     assert declined.payment.status is PaymentStatus.PAID

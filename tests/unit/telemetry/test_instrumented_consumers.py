@@ -82,7 +82,7 @@ class InstrumentedConsumerOfShop:
             HandClock(),
             observer=counted.observe,
         )
-        await redrive(by="ann", reason="it is mended")
+        await redrive(by="ann", reason="it is fixed")
 
     @property
     def seen(self) -> Samples:
