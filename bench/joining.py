@@ -25,7 +25,7 @@ Work = Callable[[int], Awaitable[object]]
 
 
 async def measure(servers: Servers, effort: Effort) -> list[Finding]:
-    return [*await _joining(servers, effort), *await _beside(servers, effort), await _threads(servers, effort)]
+    return [*await _joining(servers, effort), *await _with_orders(servers, effort), await _threads(servers, effort)]
 
 
 async def _joining(servers: Servers, effort: Effort) -> list[Finding]:
@@ -52,7 +52,7 @@ async def _joining(servers: Servers, effort: Effort) -> list[Finding]:
     ]
 
 
-async def _beside(servers: Servers, effort: Effort) -> list[Finding]:
+async def _with_orders(servers: Servers, effort: Effort) -> list[Finding]:
     """Orders of many callers, next to joined transactions that commit at once, and next to some that linger."""
     many = effort.of(4 * ORDERS, least=CALLERS)
     async with _application(servers.database()) as (flow, engine):
