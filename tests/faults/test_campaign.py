@@ -26,7 +26,7 @@ Say = Callable[[str], None]
 
 @pytest.fixture
 def say(request: pytest.FixtureRequest) -> Say:
-    """What goes on, while it goes on."""
+    """A function that prints the progress of the campaign."""
     plugins = request.config.pluginmanager
     terminal, capture = plugins.getplugin("terminalreporter"), plugins.getplugin("capturemanager")
 

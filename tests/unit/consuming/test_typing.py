@@ -72,9 +72,9 @@ async def begins_nowhere(event: OrderCreated) -> None: ...
 
 @pytest.fixture(scope="module")
 def checked(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What one run of mypy says about both programs."""
+    """The output of one run of mypy on both programs."""
     folder = tmp_path_factory.mktemp("typing")
-    (folder / "orderflow").symlink_to(TREE / "src")  # as an installed package stands beside a program
+    (folder / "orderflow").symlink_to(TREE / "src")  # as an installed package is next to a program
     programs = {"fitting.py": FITTING, "wrong.py": WRONG}
     for name, program in programs.items():
         (folder / name).write_text(program)

@@ -31,7 +31,7 @@ from orderflow.entrypoints.sync import SyncJoinedOrders
 from tests.unit.entrypoints.test_embedded import pizzas
 
 ONLY_ASYNC = {"open", "open_sync", "in_memory", "in_memory_sync", "http_app", "use_cases", "prices", "container"}
-"""What opens a flow, and what is asynchronous by itself."""
+"""Names that open a flow, or are asynchronous by themselves."""
 ONLY_SYNC = {"close"}
 IMPORTS = """
 import os, signal, sys, threading
@@ -89,7 +89,7 @@ def test_an_order_lives_without_an_event_loop() -> None:
         flow.transition_order_state(order_id, "on_the_way")
 
         assert flow.transition_order_state(order_id, "delivered").state is OrderState.DELIVERED
-        assert [told.event.type for told in flow.timeline(order_id)][-1] == "order.delivered"
+        assert [entry.event.type for entry in flow.timeline(order_id)][-1] == "order.delivered"
         with pytest.raises(CommandRefused):
             flow.cancel_order(order_id, "too late")
         with pytest.raises(OrderNotFound):
@@ -289,7 +289,7 @@ while not flow._thread.call(flow._target.container.storage().processes.all):
 
 
 @pytest.mark.end_to_end
-def test_a_forked_process_is_told_to_open_its_own(tmp_path: Path) -> None:
+def test_a_forked_process_has_to_open_its_own(tmp_path: Path) -> None:
     ended = run(
         """
 flow = OrderFlow.open_sync(sys.argv[1], consumers=["analytics"])
