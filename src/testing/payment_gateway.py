@@ -1,6 +1,7 @@
 """The promises of every payment gateway."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -254,13 +255,14 @@ class PaymentGatewayContract:
             async for _ in down.payments(since=datetime.now(UTC) - timedelta(hours=1)):
                 pass
 
-        for call in (
-            self.authorized(down, "down"),
-            down.capture(authorization=about, amount=AMOUNT, key=key),
-            down.void(authorization=about, key=key),
-            down.refund(capture=about, amount=AMOUNT, key=key),
-            down.find(kind=AttemptKind.CAPTURE, key=key, reference=about),
-            listed(),
-        ):
+        calls: Sequence[Callable[[], Awaitable[object]]] = (
+            lambda: self.authorized(down, "down"),
+            lambda: down.capture(authorization=about, amount=AMOUNT, key=key),
+            lambda: down.void(authorization=about, key=key),
+            lambda: down.refund(capture=about, amount=AMOUNT, key=key),
+            lambda: down.find(kind=AttemptKind.CAPTURE, key=key, reference=about),
+            listed,
+        )
+        for call in calls:
             with pytest.raises(GatewayUnavailable):
-                await call
+                await call()
