@@ -20,8 +20,11 @@ ACTOR_HEADER = "X-Actor"
 CSRF_HEADER = "X-CSRF-Token"
 """The header that a page of the board sends with each request, and another site's page cannot."""
 _PORT = re.compile(r":[0-9]{1,5}\Z")
-FORWARDING = ("forwarded", "via", "x-real-ip", "true-client-ip", "x-forwarded-")
-"""Headers, or beginnings of them, that a proxy adds to the requests of others."""
+FORWARDING = (
+    *("forwarded", "via", "x-real-ip", "true-client-ip", "client-ip", "x-client-ip", "x-cluster-client-ip"),
+    *("cdn-loop", "cf-", "fastly-", "x-amz", "x-appengine-", "x-azure-", "x-envoy-", "x-forwarded-", "x-original-"),
+)
+"""Headers, or beginnings of them, that proxies add to the requests of others."""
 GRANT = "orderflow.grant"
 """The key of the scope with the grant of the caller who was authenticated."""
 

@@ -38,6 +38,8 @@ HEADER = "X-Correlation-ID"
 TRACEPARENT = "traceparent"
 ERROR = "orderflow.error"
 """The key of the scope with the error of the request, for its log line."""
+NO_STORE = ((b"cache-control", b"no-store"),)
+"""No browser or proxy keeps a response on its disk unless it says otherwise."""
 _ACCEPTED = (HEADER.lower(), "correlation-id")
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 _PROBES = frozenset({"/livez", "/readyz", "/metrics"})
@@ -160,9 +162,11 @@ class _Exchange:
         async def correlated(message: "Message") -> None:
             if message["type"] == "http.response.start":
                 self.status = message["status"]
+                own = [(name, self.allow(value) if name == b"allow" else value) for name, value in message["headers"]]
                 message["headers"] = [
-                    *((name, self.allow(value) if name == b"allow" else value) for name, value in message["headers"]),
+                    *own,
                     *headers,
+                    *(NO_STORE if self.is_of_api and not any(name == b"cache-control" for name, _ in own) else ()),
                     *self.cross_origin,
                     *self.scope.get(HEADERS, ()),
                     *([(b"connection", b"close")] if self.unread else []),
@@ -203,10 +207,15 @@ class _Exchange:
         log_each(_log, logging.DEBUG if self.route in _PROBES else logging.INFO, "request", [line])
 
     @property
+    def is_of_api(self) -> bool:
+        """True for the paths behind a token or a session, whose responses may have personal data."""
+        path: str = self.scope["path"].removeprefix(self.scope.get("root_path", ""))
+        return path.startswith(("/v1/", "/board/session"))
+
+    @property
     def is_audited(self) -> bool:
         """True for a write, a refusal, an export, or a command of operators, of the API."""
-        path = self.scope["path"].removeprefix(self.scope.get("root_path", ""))
-        if not path.startswith(("/v1/", "/board/session")) or self.method == "OPTIONS":
+        if not self.is_of_api or self.method == "OPTIONS":
             return False
         refused = self.status is None or self.status >= 400
         exported = self.route.startswith(("/v1/customers/", "/v1/orders.csv"))
