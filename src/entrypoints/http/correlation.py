@@ -1,10 +1,11 @@
 """The correlation id, the trace and the log line of every request."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import uuid_utils
 from attrs import define, field
@@ -38,6 +39,16 @@ HEADER = "X-Correlation-ID"
 TRACEPARENT = "traceparent"
 ERROR = "orderflow.error"
 """The key of the scope with the error of the request, for its log line."""
+ABOUT = "orderflow.about"
+"""The key of the scope with the ids that the body names instead of the path, by the names of path parameters."""
+SUBJECTS = {
+    "customer_id": "customer",
+    "restaurant_id": "restaurant",
+    "endpoint_id": "endpoint",
+    "consumer": "consumer",
+}
+"""Parameters that are ids of what a request is about, if it is not an order, and what they are ids of."""
+_PLACED = b"/v1/orders/"
 NO_STORE = ((b"cache-control", b"no-store"),)
 """No browser or proxy keeps a response on its disk unless it says otherwise."""
 _ACCEPTED = (HEADER.lower(), "correlation-id")
@@ -162,6 +173,7 @@ class _Exchange:
         async def correlated(message: "Message") -> None:
             if message["type"] == "http.response.start":
                 self.status = message["status"]
+                self.note_placed(message["headers"])
                 own = [(name, self.allow(value) if name == b"allow" else value) for name, value in message["headers"]]
                 message["headers"] = [
                     *own,
@@ -178,6 +190,12 @@ class _Exchange:
                 await send(message)
 
         return correlated
+
+    def note_placed(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """Note the id of an order that was created, which is in its address alone."""
+        location = dict(headers).get(b"location", b"") if self.status == 201 else b""
+        if location.startswith(_PLACED):
+            self.scope[ABOUT] = {"order_id": unquote(location.removeprefix(_PLACED).decode("latin-1"))}
 
     def allow(self, methods: bytes) -> bytes:
         """Return the value of Allow. Litestar's response to OPTIONS has only the methods of one handler of the path."""
@@ -223,7 +241,7 @@ class _Exchange:
 
     def audit(self, code: str) -> None:
         grant: Grant | None = self.scope.get(GRANT)
-        parameters = self.scope.get("path_params", {})
+        parameters = {**self.scope.get("path_params", {}), **self.scope.get(ABOUT, {})}
         order_id = parameters.get("order_id")
         client = self.scope.get("client")
         audit(
@@ -238,7 +256,7 @@ class _Exchange:
             subject=next(
                 (
                     f"{kind}:{redact(parameters[name])}"
-                    for kind, name in (("customer", "customer_id"), ("restaurant", "restaurant_id"))
+                    for name, kind in SUBJECTS.items()
                     if is_identifier(parameters.get(name))
                 ),
                 "",

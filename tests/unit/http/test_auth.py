@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 from httpx import ASGITransport, AsyncClient
-from orderflow.application.auth import Scope
+from orderflow.application.auth import Scope, digest_of
 from orderflow.entrypoints.http import new_token
-from orderflow.entrypoints.http.auth import digest_of
 
 from tests.support.door import BOSS, CUSTOMER, RESTAURANT, Installation, an_order, calling
 
