@@ -211,7 +211,7 @@ class PersonalDataContract:
 
         assert refused.value.field == "userId"
 
-    async def test_open_orders_keep_everything_whoever_asks(self, world: World) -> None:
+    async def test_open_orders_keep_everything_for_every_caller(self, world: World) -> None:
         order = await lived(world, final=False)
         pending = notification(world)
         await record(world, pending)

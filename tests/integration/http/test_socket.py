@@ -29,7 +29,7 @@ async def test_an_order_lives_over_a_real_socket(boss: AsyncClient) -> None:
     assert answer.headers["location"] == "/v1/orders/2024%2F5"
 
 
-async def test_the_server_tells_nothing_about_what_it_runs_on(boss: AsyncClient) -> None:
+async def test_the_server_reveals_nothing_about_what_it_runs_on(boss: AsyncClient) -> None:
     answer = await boss.get("/livez")
 
     assert "server" not in answer.headers
@@ -82,8 +82,8 @@ async def test_events_arrive_while_the_order_lives(boss: AsyncClient) -> None:
     await placed(boss)
     seen: list[str] = []
 
-    async with asyncio.timeout(DEADLINE), boss.stream("GET", "/v1/orders/O1/stream") as told:
-        async for line in told.aiter_lines():
+    async with asyncio.timeout(DEADLINE), boss.stream("GET", "/v1/orders/O1/stream") as stream:
+        async for line in stream.aiter_lines():
             if line.startswith("event: "):
                 seen.append(line.removeprefix("event: "))
                 if seen == ["order.created"]:
@@ -137,8 +137,8 @@ async def test_a_stop_closes_live_streams_and_lets_requests_finish(
         asyncio.timeout(DEADLINE),
     ):
         await placed(client, "O1", paymentMethod="card", cardToken="tok_success")
-        async with client.stream("GET", "/v1/orders/O1/stream") as told:
-            lines = told.aiter_lines()
+        async with client.stream("GET", "/v1/orders/O1/stream") as stream:
+            lines = stream.aiter_lines()
             await anext(lines)
             paying = asyncio.create_task(client.post("/v1/orders/O1/payment", json={}))
             await waiting.wait()

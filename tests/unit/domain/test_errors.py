@@ -148,9 +148,9 @@ def test_the_codes_are_stable() -> None:
 def test_an_error_says_all_that_it_knows_in_a_sentence(error: OrderFlowError) -> None:
     sentence = str(error)
 
-    told = [part for value in error.context().values() for part in (value if isinstance(value, tuple) else (value,))]
+    parts = [part for value in error.context().values() for part in (value if isinstance(value, tuple) else (value,))]
     assert sentence
-    assert all(str(part) in sentence for part in told)
+    assert all(str(part) in sentence for part in parts)
 
 
 @every_error

@@ -34,11 +34,11 @@ def lines(caplog: pytest.LogCaptureFixture) -> Iterator[list[Line]]:
     """The audit lines so far."""
     found: list[Line] = []
 
-    class Keep(logging.Handler):
+    class AuditHandler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             found.extend(getattr(record, EACH))
 
-    audit, keep = logging.getLogger("orderflow.audit"), Keep()
+    audit, keep = logging.getLogger("orderflow.audit"), AuditHandler()
     caplog.set_level(logging.INFO, "orderflow.audit")
     audit.addHandler(keep)
     yield found
@@ -56,7 +56,7 @@ async def _as(installation: Installation, actor: str, **limits: Any) -> dict[str
     return {"Authorization": f"Bearer {await installation.token(actor, **limits)}"}
 
 
-def told(line: Line) -> tuple[Any, ...]:
+def summary(line: Line) -> tuple[Any, ...]:
     return tuple(line.get(name, "") for name in ("actor", "label", "action", "outcome", "order_id"))
 
 
@@ -69,7 +69,7 @@ async def test_a_write_says_who_by_which_token_from_where_what_and_how_it_ended(
     await client.post("/v1/orders/O1/cancel", json={"reason": "planted reason"}, headers=headers)
     await client.get("/v1/orders/O1", headers=headers)
 
-    assert [told(line) for line in lines] == [
+    assert [summary(line) for line in lines] == [
         (CUSTOMER, "test", "POST /v1/orders", "ok", "O1"),
         (CUSTOMER, "test", "POST /v1/orders/{order_id}/cancel", "ok", "O1"),
     ]
@@ -96,7 +96,7 @@ async def test_every_refusal_has_a_line_with_its_code(
     await client.get("/v1/planted@example.org", headers=restaurant)
 
     state = "PATCH /v1/orders/{order_id}/state"
-    assert [told(line) for line in lines] == [
+    assert [summary(line) for line in lines] == [
         (SHIPPER, "test", "GET /v1/orders/{order_id}", "order_not_found", "O1"),
         (RESTAURANT, "test", state, "illegal_transition", "O1"),
         (BOSS, "test", state, "insufficient_scope", "O1"),
@@ -138,7 +138,7 @@ async def test_what_operators_change_is_said(
     assert "planted" not in repr(lines)
 
 
-async def test_refusals_of_nobody_do_not_fill_the_log_and_those_of_a_caller_are_all_there(
+async def test_refusals_of_anonymous_callers_do_not_fill_the_log_and_those_of_known_callers_are_all_there(
     installation: Installation, client: AsyncClient, lines: list[Line]
 ) -> None:
     headers = await _as(installation, CUSTOMER)
@@ -169,7 +169,7 @@ async def test_each_order_of_a_batch_has_a_line_of_its_own(
 
     await client.post("/v1/orders:batch", json=orders, headers=headers)
 
-    assert [told(line) for line in lines] == [
+    assert [summary(line) for line in lines] == [
         (CUSTOMER, "test", "create_order", "ok", "O1"),
         (CUSTOMER, "test", "create_order", "not_permitted", ""),
         (CUSTOMER, "test", "create_order", "ok", "O3"),

@@ -1,4 +1,4 @@
-"""Who may read and change the prices of which restaurant, on every door: role x tie x action x door."""
+"""The rights to read and change the prices of a restaurant, on every door: role x tie x action x door."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ RULES: Mapping[str, frozenset[Role]] = {
     "import": frozenset(),
     "remove": frozenset(),
 }
-"""The roles that may do it at every restaurant, beside admins; the restaurant itself may do everything."""
+"""The roles, except admins, that may do it at every restaurant; the restaurant itself may do everything."""
 ROUTES = {
     "read": ("GET", "prices", None, "listPrices"),
     "set": ("PUT", "prices/F1", BODY, "setPrice"),
