@@ -19,7 +19,7 @@ from .relay_program import EVENTS_PER_ORDER, add_orders
 
 QUOTA = 64 * 1024
 """Bytes a second."""
-ORDERS = 1_000
+ORDERS = 500
 
 
 @pytest.fixture
