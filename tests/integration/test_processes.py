@@ -135,6 +135,7 @@ def test_an_api_without_a_way_to_authenticate_does_not_start(orderflow: Installa
     assert service.exit_code() == 1
     assert "there is no token" in service.said()
     assert "orderflow serve --dev" in service.said()
+    assert "part" not in service.said()  # nothing was started, and no other process sees one that fails
 
 
 def test_development_mode_is_chosen_by_an_option_and_says_so(orderflow: Installation, asking: httpx.Client) -> None:

@@ -3,9 +3,9 @@
 import asyncio
 
 import pytest
+from orderflow.application.auth import digest_of
 from orderflow.domain.actor import Actor
 from orderflow.entrypoints.http import create_ops_app
-from orderflow.entrypoints.http.auth import digest_of
 
 from tests.integration.http.conftest import served
 from tests.support.door import BOSS, Installation, ServedApi

@@ -1,10 +1,12 @@
 """The door on a real socket: requests, live streams, and a clean end."""
 
 import asyncio
+import logging
 import socket
 
 import pytest
 from httpx import AsyncClient
+from orderflow.application.log_lines import EACH
 from orderflow.domain.errors import NotConfigured
 from orderflow.entrypoints.http import serve
 
@@ -41,6 +43,22 @@ async def test_every_response_forbids_browsers_what_they_need_not_do(boss: Async
     assert headers["referrer-policy"] == "no-referrer"
     assert headers["cross-origin-resource-policy"] == "same-origin"
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("path", ["/v1/orders", "/v1/orders/none", "/v1/customers/C1/export", "/v1/analytics/states"])
+async def test_no_response_of_the_api_is_left_to_the_caches_of_others(boss: AsyncClient, path: str) -> None:
+    assert (await boss.get(path)).headers.get("cache-control") in ("no-store", "private, no-cache")
+
+
+async def test_the_origin_of_a_request_is_its_connection_whatever_its_headers_say(
+    boss: AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    forged = {"X-Forwarded-For": "planted@example.org", "X-Forwarded-Proto": "https"}
+    with caplog.at_level(logging.INFO, "orderflow.audit"):
+        await boss.get("/v1/orders/none", headers=forged)
+
+    lines = [line for record in caplog.records for line in getattr(record, EACH, ())]
+    assert [line["origin"] for line in lines if line["event"] == "audit"] == ["127.0.0.1"]
 
 
 async def test_a_kept_connection_sends_each_response_at_once(installation: Installation) -> None:

@@ -70,7 +70,7 @@ async def test_a_write_says_who_by_which_token_from_where_what_and_how_it_ended(
     await client.get("/v1/orders/O1", headers=headers)
 
     assert [summary(line) for line in lines] == [
-        (CUSTOMER, "test", "POST /v1/orders", "ok", ""),
+        (CUSTOMER, "test", "POST /v1/orders", "ok", "O1"),
         (CUSTOMER, "test", "POST /v1/orders/{order_id}/cancel", "ok", "O1"),
     ]
     assert {(line["door"], line["origin"]) for line in lines} == {("http", "127.0.0.1")}
@@ -117,6 +117,25 @@ async def test_who_read_or_erased_what_is_kept_of_a_customer_is_said(
     await client.post("/v1/customers/C1/erase", json={"reason": "planted"}, headers=headers)
 
     assert [(line["actor"], line["subject"], line["outcome"]) for line in lines] == [(BOSS, "customer:C1", "ok")] * 2
+
+
+async def test_what_operators_change_is_said(
+    installation: Installation, client: AsyncClient, lines: list[Line]
+) -> None:
+    headers = await _as(installation, BOSS)
+
+    await client.post("/v1/operations/consumers/inventory/pause", json={"reason": "planted"}, headers=headers)
+    for action in ("redrive", "drop"):
+        body = {"consumer": "inventory", "orderId": "O1", "reason": "planted"}
+        await client.post(f"/v1/operations/dead-letters/{action}", json=body, headers=headers)
+    await client.post("/v1/webhook-endpoints/E1/resend", json={"orderId": "O1", "reason": "planted"}, headers=headers)
+
+    assert [(line["subject"], line.get("order_id", "")) for line in lines] == [
+        ("consumer:inventory", ""),
+        *(("consumer:inventory", "O1"),) * 2,
+        ("endpoint:E1", "O1"),
+    ]
+    assert "planted" not in repr(lines)
 
 
 async def test_refusals_of_anonymous_callers_do_not_fill_the_log_and_those_of_known_callers_are_all_there(

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 from httpx import ASGITransport, AsyncClient
-from orderflow.application.auth import Scope
+from orderflow.application.auth import Scope, digest_of
 from orderflow.entrypoints.http import new_token
-from orderflow.entrypoints.http.auth import digest_of
 
 from tests.support.door import BOSS, CUSTOMER, RESTAURANT, Installation, an_order, calling
 
@@ -102,6 +101,10 @@ async def test_the_actor_header_is_trusted_in_requests_of_this_machine(
         {"Forwarded": "for=127.0.0.1"},
         {"Via": "1.1 proxy"},
         {"X-Real-IP": "127.0.0.1"},
+        {"Client-IP": "127.0.0.1"},
+        {"CF-Connecting-IP": "127.0.0.1"},
+        {"X-Envoy-External-Address": "127.0.0.1"},
+        {"X-Original-Host": "localhost"},
     ],
 )
 @pytest.mark.parametrize("route", ["/v1/orders", "/v1/orders/o1"])

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 from httpx import ASGITransport, AsyncClient
-from orderflow.application.auth import Scope
+from orderflow.application.auth import Scope, digest_of
 from orderflow.application.sessions import CachedSessions
-from orderflow.entrypoints.http.auth import digest_of
 from orderflow.entrypoints.http.board import Board
 from orderflow.entrypoints.http.caller_limits import LOGINS
 

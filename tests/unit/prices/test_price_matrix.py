@@ -126,5 +126,5 @@ def test_every_route_command_and_method_has_a_rule() -> None:
 
     assert {route[3] for route in ROUTES.values()} == PRICE_ROUTES
     assert {it[1] for it in commands() if it[0] == "prices"} == {name for name, _ in COMMANDS.values()}
-    assert methods - {"lists", "clock", "changed"} == RULES.keys() - {"read"}
+    assert methods - {"lists", "clock", "changed", "check"} == RULES.keys() - {"read"}
     assert ROUTES.keys() == COMMANDS.keys() == RULES.keys()
