@@ -175,6 +175,9 @@ def test_hostile_and_long_texts_are_only_texts(look: Looking, shop: Service) -> 
             {"foodId": "F2", "foodName": long, "price": 9, "quantity": 1},
         ],
         address={"street": HOSTILE[:90], "city": "<b>" + "y" * 90, "note": "n" * 500},
+        customerName=HOSTILE[:90],
+        note=HOSTILE,
+        metadata={"k" * 40: HOSTILE, "<b>": "v" * 200},
     )
     look.enter("restaurant:R7")
     card = look.page.locator("li.card", has_text="&lt;")
@@ -188,6 +191,27 @@ def test_hostile_and_long_texts_are_only_texts(look: Looking, shop: Service) -> 
     expect(look.page.locator("dl")).to_contain_text("<i>C\"1'")
     assert look.page.locator("main script, main img, main b, main i").count() == 0
     assert look.overflow == 0
+    look.page.set_viewport_size({"width": 320, "height": 700})
+    assert look.overflow == 0
+    assert min(look.page.locator("dd").evaluate_all("all => all.map((each) => each.clientWidth)")) > 100
+
+
+def test_what_is_not_there_is_said_and_not_asked_for_again(look: Looking, shop: Service) -> None:
+    look.enter("admin:boss", "#/orders/nothing")
+    page = look.page
+    expect(page.get_by_role("alert")).to_have_text("there is no order 'nothing'")
+    expect(page.get_by_role("heading", name="Timeline")).to_be_hidden()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+
+    look.go("#/orders?q=%00")
+
+    expect(page.get_by_role("status")).to_contain_text("There is no such search: q: a control character")
+    shop.place("meanwhile-1")
+    look.go("#/orders")
+    expect(page.get_by_role("status")).to_contain_text("Live")
+    assert sum("q=%00" in url for url in asked) == 2  # the orders and their number
+    look.errors.clear()  # the browser logs each 400 and 404
 
 
 def test_a_killed_server_leaves_no_gap_and_no_double(look: Looking, shop: Service) -> None:
@@ -339,6 +363,7 @@ def test_an_operator_sees_the_lag_and_pauses_a_consumer(look: Looking, shop: Ser
 
 
 def test_the_figures_are_those_of_the_api_and_can_be_saved(look: Looking, shop: Service) -> None:
+    shop.place("dear-1", orderDetails=[{"foodId": "F1", "foodName": "Pizza", "price": 9_999_999, "quantity": 999}])
     look.enter("restaurant:R7", "#/figures")
     with shop.api("restaurant:R7") as client:
         reasons = client.get("/v1/analytics/cancellations").json()["reasons"]
@@ -348,6 +373,22 @@ def test_the_figures_are_those_of_the_api_and_can_be_saved(look: Looking, shop: 
 
     expect(section.locator("tbody tr")).to_have_count(len(reasons))
     assert exported(look, section) == [{"reason": each["reason"], "orders": str(each["orders"])} for each in reasons]
+    assert cut_texts(look) == []
+    look.page.set_viewport_size({"width": 390, "height": 800})
+    look.page.get_by_role("button", name="Read again").click()
+    expect(look.page.locator(".chart svg").first).to_have_attribute("viewBox", re.compile("^0 0 340"))
+    assert cut_texts(look) == []
+
+
+def cut_texts(look: Looking) -> list[str]:
+    """The texts of charts that do not fit in them."""
+    found: list[str] = look.page.locator(".chart text").evaluate_all(
+        """texts => texts.filter((each) => {
+          const box = each.getBBox();
+          return box.x < 0 || box.x + box.width > each.ownerSVGElement.viewBox.baseVal.width;
+        }).map((each) => each.textContent)"""
+    )
+    return found
 
 
 def exported(look: Looking, within: Any) -> list[dict[str, str]]:

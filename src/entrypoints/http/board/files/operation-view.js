@@ -1,6 +1,6 @@
 // The operation of the service: processes, lag, rollout, parked orders, findings. Each change asks for a reason.
 
-import { call } from "./api.js";
+import { call, currentSession } from "./api.js";
 import { lines } from "./charts.js";
 import { ask, explain } from "./dialog.js";
 import { custom, fill, h, setText } from "./dom.js";
@@ -10,6 +10,9 @@ import "./dead-letters.js";
 
 const PAUSE = 2_000;
 const REASON = { name: "reason", label: "Reason", long: true, hint: "It is recorded with your name." };
+
+const TWO_CLOCKS =
+  "The day is simulated: parked orders and errors have its time. Processes, lag and changes by hand have the time of this machine.";
 
 class OperationView extends HTMLElement {
   #stopped = new AbortController();
@@ -32,6 +35,7 @@ class OperationView extends HTMLElement {
       h("h1", null, "Operation"),
       this.#problem,
       this.#servers,
+      currentSession()?.day && h("p", { class: "quiet" }, TWO_CLOCKS),
       section("lag", "Lag", this.#chart, this.#readers),
       section("parked", "Parked orders", this.#deadLetters),
       h(

@@ -37,7 +37,8 @@ class OrderView extends HTMLElement {
   #tracing = 0;
   #title = h("h1");
   #problem = h("p", { class: "problem", role: "alert" });
-  #status = h("p", { class: "status", role: "status" });
+  #status = h("p", { class: "status", role: "status" }, "Reading the order …");
+  #body = h("div", { hidden: true });
   #age = h("p", { class: "age-line" });
   #diagram = h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "State diagram" });
   #actions = h("div");
@@ -53,6 +54,10 @@ class OrderView extends HTMLElement {
       this.#title,
       this.#problem,
       this.#status,
+      this.#body,
+    );
+    fill(
+      this.#body,
       this.#age,
       h("section", { class: "panel", "aria-label": "The way of the order" }, this.#diagram),
       h(
@@ -123,7 +128,12 @@ class OrderView extends HTMLElement {
 
   /** Say whether what is shown is up to date; of an order that has ended nothing more is to come. */
   #say() {
-    const hasEnded = this.#order !== null && this.#urgency() === "final";
+    this.#body.hidden = this.#order === null;
+    if (this.#order === null) {
+      setText(this.#status, this.#problem.textContent === "" ? "Reading the order …" : "");
+      return;
+    }
+    const hasEnded = this.#urgency() === "final";
     const isFresh = this.#isOpen || hasEnded;
     setText(this.#status, hasEnded ? "" : isFresh ? "Live" : "The connection is interrupted. What you see may be old.");
     this.#status.dataset.status = isFresh ? "live" : "interrupted";
@@ -157,6 +167,7 @@ class OrderView extends HTMLElement {
       this.#readLater(traced, notified.notifications);
     } catch (error) {
       if (!this.#stopped.signal.aborted) setText(this.#problem, explain(error));
+      this.#say();
     } finally {
       this.#reading = false;
       if (this.#again) {
