@@ -3,7 +3,7 @@
 import { call, currentSession } from "./api.js";
 import { lines } from "./charts.js";
 import { ask, explain } from "./dialog.js";
-import { custom, fill, h, setText } from "./dom.js";
+import { custom, fill, h, refill, setText } from "./dom.js";
 import { dateTime, duration, number } from "./format.js";
 import { table } from "./table.js";
 import "./dead-letters.js";
@@ -95,7 +95,7 @@ class OperationView extends HTMLElement {
       `orderflow ${status.version} · ${servers.join(" · ")} · ${number(status.head)} events in the log${rate}`,
     );
     this.#drawReaders(status);
-    fill(
+    refill(
       this.#processes,
       table(
         "Processes",
@@ -112,7 +112,7 @@ class OperationView extends HTMLElement {
         ]),
       ),
     );
-    fill(
+    refill(
       this.#errors,
       status.errors.length === 0
         ? h("p", null, "None.")
@@ -144,7 +144,7 @@ class OperationView extends HTMLElement {
       history.length > 1 &&
         lines({ label: `Lag of each reader in events, since the first status request. Now: ${now}.`, series }),
     );
-    fill(
+    refill(
       this.#readers,
       table(
         "Lag of each reader",
@@ -172,7 +172,7 @@ class OperationView extends HTMLElement {
         oninput: () => setText(chosen, `${slider.value} %`),
       });
       const chosen = h("output", { for: "share" }, `${rollout.percent} %`);
-      fill(
+      refill(
         this.#rollout,
         h(
           "p",
@@ -264,7 +264,7 @@ class OperationView extends HTMLElement {
   async #readChanges() {
     try {
       const { changes } = await call("v1/operations/changes", { signal: this.#stopped.signal });
-      fill(
+      refill(
         this.#changes,
         changes.length === 0
           ? h("p", null, "None.")

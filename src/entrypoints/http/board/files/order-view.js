@@ -2,7 +2,7 @@
 
 import { call, currentSession, now, orderPath, query } from "./api.js";
 import { explain } from "./dialog.js";
-import { fill, h, setText } from "./dom.js";
+import { fill, h, refill, setText } from "./dom.js";
 import { age, dateTime, duration, stateName } from "./format.js";
 import { lifecycle, untouched, urgency, whyLate } from "./lifecycle.js";
 import { orderActions } from "./order-actions.js";
@@ -211,14 +211,12 @@ class OrderView extends HTMLElement {
     fill(this.#facts, facts(order));
     const session = currentSession();
     const self = session?.role === "shipper" ? session.id : null;
-    const focused = this.#actions.contains(document.activeElement);
-    fill(this.#actions, orderActions(order, actions, { role: session?.role ?? "", self, changed: () => this.#read() }));
-    if (focused) /** @type {HTMLElement | null} */ (this.#actions.querySelector("button:enabled"))?.focus();
+    refill(this.#actions, orderActions(order, actions, { role: session?.role ?? "", self, changed: () => this.#read() }));
     const traces = new Map((traced?.events ?? []).map((/** @type {any} */ each) => [each.sequence, each]));
     const details = () =>
       /** @type {NodeListOf<HTMLDetailsElement>} */ (this.#timeline.querySelectorAll("details[data-key]"));
     const open = new Set([...details()].filter((each) => each.open).map((each) => each.dataset.key));
-    fill(
+    refill(
       this.#timeline,
       (traced?.notes ?? []).map((/** @type {string} */ note) => h("p", { class: "quiet" }, note)),
       timeline(this.#events, { traces, notifications }, order.currency),
