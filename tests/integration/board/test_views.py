@@ -335,6 +335,7 @@ def test_an_operator_redrives_what_is_parked_and_says_why(look: Looking, shop: S
 
     expect(section.get_by_role("status")).to_contain_text("2 orders unparked")
     expect(section).to_contain_text("No order is parked")
+    assert look.page.evaluate("document.activeElement.closest('section')?.textContent").startswith("Parked orders")
     with shop.api() as client:
         changes = client.get("/v1/operations/changes").json()["changes"]
     assert {(each["by"], each["reason"]) for each in changes} == {
@@ -345,7 +346,13 @@ def test_an_operator_redrives_what_is_parked_and_says_why(look: Looking, shop: S
 
 def test_an_operator_sees_the_lag_and_pauses_a_consumer(look: Looking, shop: Service) -> None:
     look.enter("admin:boss", "#/operation")
-    expect(look.page.get_by_role("region", name="Lag of each reader (table)")).to_contain_text("inventory")
+    readers = look.page.get_by_role("region", name="Lag of each reader (table)")
+    expect(readers).to_contain_text("inventory")
+    readers.focus()
+    for _ in range(2):
+        with look.page.expect_response("**/v1/operations/status"):
+            pass
+    expect(readers).to_be_focused()
     rollout = look.page.get_by_role("region", name="Consumers (table)")
 
     rollout.get_by_role("row", name="inventory").get_by_role("button", name="Pause").click()
@@ -374,6 +381,17 @@ def test_the_figures_are_those_of_the_api_and_can_be_saved(look: Looking, shop: 
     expect(section.locator("tbody tr")).to_have_count(len(reasons))
     assert exported(look, section) == [{"reason": each["reason"], "orders": str(each["orders"])} for each in reasons]
     assert cut_texts(look) == []
+    look.page.get_by_label("Orders of").select_option("From … until …")
+    look.page.locator("#until").fill("2024-05-17T12:00")
+    expect(look.page.get_by_role("alert")).to_have_text("The times begin after their end.")
+    look.page.locator("#begin").fill("2024-01-01T00:00")
+    look.page.locator("#begin").press("Enter")
+    expect(section).to_contain_text("None.")
+    expect(look.page.get_by_text("for at most 31 days")).to_be_visible()
+    assert exported(look, section) == []
+    expect(look.page).to_have_url(re.compile("from=2024-01-01"))
+    look.page.get_by_label("Orders of").select_option("The last 31 days")
+    expect(section).not_to_contain_text("None.")
     look.page.set_viewport_size({"width": 390, "height": 800})
     look.page.get_by_role("button", name="Read again").click()
     expect(look.page.locator(".chart svg").first).to_have_attribute("viewBox", re.compile("^0 0 340"))

@@ -6,6 +6,7 @@ import { number, shortened } from "./format.js";
 const [HEIGHT, LEFT, BOTTOM, TOP] = [160, 48, 22, 8];
 /** The width of a character at most. */
 const CHARACTER = 8;
+const DAY = 86_400_000;
 /** The part of a chart's width that the names of bars get. */
 const NAMES = 0.32;
 const COMPACT = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
@@ -102,8 +103,10 @@ function grid(width, most, y) {
 
 /** @param {number} width @param {number} first @param {number} last */
 function times(width, first, last) {
+  /** @type {Intl.DateTimeFormatOptions} */
+  const day = last - first < DAY ? {} : { day: "numeric", month: "short" };
   /** @param {number} at */
-  const shown = (at) => new Date(at).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
+  const shown = (at) => new Date(at).toLocaleString(undefined, { ...day, hour: "2-digit", minute: "2-digit" });
   return [
     svg("text", { x: LEFT, y: HEIGHT - 5 }, shown(first)),
     svg("text", { x: width - 8, y: HEIGHT - 5, "text-anchor": "end" }, shown(last)),
