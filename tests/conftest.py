@@ -1,5 +1,6 @@
 """Real servers as fixtures. Each starts when a test first asks for it, and serves the whole session."""
 
+import gc
 import shutil
 import signal
 import uuid
@@ -97,6 +98,12 @@ def pytest_configure() -> None:
     """Children may be interrupted, also when a script runs the tests in its background, where SIGINT is ignored."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """Exclude modules and tests, which stay until the end, from garbage collection: that saves a fifth of the time."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,5 +1,6 @@
 """``OrderFlow``: the API for applications that embed orderflow, and for their tests."""
 
+import asyncio
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -57,6 +58,10 @@ PARTS = ("consumers", "gateway", "channels", "templates", "clock", "publisher")
 """The arguments of ``OrderFlow.open`` that are no settings."""
 SYSTEM = Actor.parse("admin:embedded")
 """The actor of calls without ``by``: the embedding application is trusted."""
+OTHER_LOOP = (
+    "this OrderFlow was opened in another event loop, to which its connections belong; "
+    "open one in each loop, or use OrderFlow.open_sync() from any thread"
+)
 
 
 def _check_hooks() -> None:
@@ -77,6 +82,7 @@ class OrderFlow:
         """Use ``open`` instead. ``container`` is built and not yet opened."""
         self._built = container
         self._closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._consumers = EmbeddedConsumers(container)
 
     @classmethod
@@ -121,6 +127,7 @@ class OrderFlow:
             opened(flow._container),
             process_registration.registered(flow._container.storage().processes, failing=False),
         ):
+            flow._loop = asyncio.get_running_loop()
             try:
                 for name in names:
                     flow._consumers.start(name)
@@ -257,9 +264,11 @@ class OrderFlow:
         return self._consumers
 
     def _check_open(self) -> None:
-        """Raise RuntimeError after the end of the block that opened the flow."""
+        """Raise RuntimeError after the end of the block that opened the flow, and in another event loop."""
         if self._closed:
             raise RuntimeError("this OrderFlow is closed; use it inside its `async with` block")
+        if self._loop is not None and asyncio._get_running_loop() not in (None, self._loop):
+            raise RuntimeError(OTHER_LOOP)
 
     @property
     def container(self) -> Container:

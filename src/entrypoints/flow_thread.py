@@ -32,11 +32,14 @@ IN_A_LOOP = (
     "a synchronous OrderFlow was called inside a running event loop, which it would block; "
     "await an OrderFlow.open() there"
 )
+IN_A_HANDLER = "a handler cannot close the OrderFlow that called it: closing waits for the handler"
 CANCELLED_WITHIN = 2.0
 """Seconds in which what was cancelled has to end. Then it is cancelled again, TRIES times in all."""
 TRIES = 3
 
 _open: "WeakSet[FlowThread[Any]]" = WeakSet()
+_called_by = threading.local()
+"""``loop`` is the event loop that awaits a function on this thread."""
 
 
 @define(eq=False)
@@ -106,11 +109,13 @@ class FlowThread(Generic[T]):
         """Close it, after the calls in progress. Does nothing if it is closed already, and in a forked process.
 
         After ``timeout`` seconds, by default those of ``seconds``, what still runs is cancelled. Raises the error that
-        closing raised, and TimeoutError if something does not even end then.
+        closing raised, TimeoutError if something does not even end then, and RuntimeError in a handler.
         """
         if os.getpid() != self._pid:
             return
         _check_no_loop()
+        if getattr(_called_by, "loop", None) is self._loop:
+            raise RuntimeError(IN_A_HANDLER)
         with self._closing:
             _open.discard(self)
             if self._thread.is_alive():
@@ -162,6 +167,7 @@ async def on_a_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwarg
     context = copy_context()
 
     def run() -> None:
+        _called_by.loop = loop
         try:
             outcome.set_result(context.run(partial(function, *args, **kwargs)))
         except BaseException as error:  # noqa: BLE001 (the caller gets it)

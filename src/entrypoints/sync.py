@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from ..application.consuming.declaring import Declaration, HandlerDecorator
-from ..application.consuming.handlers import is_coroutine_function
+from ..application.consuming.handlers import is_coroutine_function, transferable
 from ..domain.errors import InvalidInput
 from ..domain.text import shown
 from .embedded import OrderFlow
@@ -152,7 +152,7 @@ def _awaited(handler: Callable[[Any], Any]) -> Callable[[Any], Awaitable[None]]:
     """Return ``handler`` as a coroutine function that calls it on a thread, which holds up no end of the process."""
 
     async def call(argument: Any) -> None:
-        await on_a_thread(handler, argument)
+        await on_a_thread(transferable, handler, argument)
 
     wraps(handler)(call)
     named = handler if hasattr(handler, "__qualname__") else type(handler)

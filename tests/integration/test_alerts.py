@@ -46,14 +46,14 @@ BOSS = {"X-Actor": "admin:boss", "Content-Type": "application/json"}
 
 @define(eq=False)
 class Ordering:
-    """Somebody who places an order every fifth of a second, and cancels it, while ``coming`` is set."""
+    """A client that places an order every half second, and cancels it, while ``coming`` is set."""
 
     client: httpx.Client
     coming: threading.Event = field(factory=threading.Event)
 
     def __call__(self, over: threading.Event) -> None:
         number = 0
-        while not over.wait(0.2):
+        while not over.wait(0.5):
             if self.coming.is_set():
                 number += 1
                 try:
@@ -133,7 +133,7 @@ def watched(
         ordering = Ordering(client)
         ordering.coming.set()
         running.enter_context(in_background(ordering))
-        eventually(lambda: prometheus.query("orderflow:revenue:rate1h > 0"), that="revenue is watched")
+        eventually(lambda: prometheus.query("orderflow:revenue:rate1h > 0"), deadline=400, that="revenue is watched")
         prometheus.wait_clear(deadline=400)
         yield Watched(stack, prometheus, ordering, postgres, kafka)
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from inspect import isasyncgenfunction, isawaitable, iscoroutinefunction, isgeneratorfunction, signature
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import define, field, frozen
 
@@ -14,6 +14,9 @@ from ..event_log.ports import Cursors, EventLog
 from ..event_log.records import Address, Delivery, LogRecord
 from ..request_context import Request, answering, caused_by
 from .consumer import ConsumerTransaction
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 Handler = Callable[[Any], Awaitable[None] | None]
 """Takes one event, or with ``batch`` a list of them."""
@@ -117,13 +120,33 @@ class StartNow:
 
 
 async def _call(handler: Handler, argument: object) -> None:
-    """Call ``handler`` to its end: a coroutine function here, any other function on a thread."""
-    if is_coroutine_function(handler):
-        result = handler(argument)
-    else:
-        result = await asyncio.to_thread(handler, argument)
-    if isawaitable(result):
-        await result
+    """Call ``handler`` to its end: a coroutine function here, any other function on a thread.
+
+    Raises what the handler raises. What would end or block the consumer instead of failing the event, such as
+    SystemExit, StopIteration or a cancellation within the handler, is raised as RuntimeError.
+    """
+    try:
+        if is_coroutine_function(handler):
+            result = handler(argument)
+        else:
+            result = await asyncio.to_thread(transferable, handler, argument)
+        if isawaitable(result):
+            await result
+    except (Exception, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        task = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling()):
+            raise
+        raise RuntimeError(f"the handler raised {type(error).__name__} {error}".rstrip()) from error
+
+
+def transferable(function: Callable[[T], R], argument: T) -> R:
+    """Call ``function`` on a thread whose result is awaited: StopIteration, which no future takes, is RuntimeError."""
+    try:
+        return function(argument)
+    except StopIteration as error:
+        raise RuntimeError(f"the handler raised StopIteration {error}".rstrip()) from error
 
 
 def is_coroutine_function(handler: object) -> bool:

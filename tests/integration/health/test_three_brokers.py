@@ -1,6 +1,8 @@
-"""Three brokers: they go on without one of them, and the doctor sees what that costs."""
+"""Three brokers: the doctor reports the copies that a lost one had, and the records that an unclean election lost."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from attrs import evolve
@@ -9,10 +11,17 @@ from orderflow.adapters.kafka import KafkaSettings
 from orderflow.adapters.kafka.health import KafkaHealth
 from orderflow.application.health.doctor import topic as checks
 from orderflow.application.health.facts import StreamFacts
+from orderflow.entrypoints.settings import Settings
+from orderflow.testing.orders import in_bucket, placed
 
+from tests.support.databases import migrated
+from tests.support.here import Here, caught_up
 from tests.support.kafka import KafkaBroker, LocalKafka
-from tests.support.waiting import eventually_async
+from tests.support.waiting import eventually, eventually_async
 from tests.unit.health.observations import HEALTHY, WANTED
+
+TOPIC = "order-events"
+CONFIG = {"min.insync.replicas": "1", "unclean.leader.election.enable": "true", "retention.ms": "-1"}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +48,7 @@ async def test_the_doctor_sees_which_copies_are_missing(three_brokers: LocalKafk
         async def told(name: str = name, diagnostics: list[str] = diagnostics) -> bool:
             return await found(three_brokers, topic_name + name) == diagnostics
 
-        await eventually_async(told, that=f"topic {name or 'whole'} has {diagnostics}")
+        await eventually_async(told, every=0.5, that=f"topic {name or 'whole'} has {diagnostics}")
 
     three_brokers.members[0].process.kill()
 
@@ -47,7 +56,71 @@ async def test_the_doctor_sees_which_copies_are_missing(three_brokers: LocalKafk
         lost = await found(three_brokers, topic_name), await found(three_brokers, f"{topic_name}-one")
         return "topic_under_replicated" in lost[0] and "topic_leaderless" in lost[1]
 
-    await eventually_async(seen, that="the copies on the broker that is gone are missed")
+    await eventually_async(seen, every=0.5, that="the copies on the broker that is gone are missed")
+
+
+async def test_records_that_an_unclean_election_lost_are_found_by_the_doctor_and_then_by_the_check(
+    three_brokers: LocalKafka, tmp_path: Path
+) -> None:
+    cluster = three_brokers
+    await asyncio.to_thread(cluster.start)  # a test before has killed one
+    await asyncio.to_thread(make_topic, cluster)
+    url = migrated(f"sqlite:///{tmp_path / 'orders.db'}")
+    here = Here(Settings(database_url=url, kafka_bootstrap_servers=cluster.bootstrap_servers, topic=TOPIC))
+    kept, lost, later = (in_bucket(1, 15)[first : first + 5] for first in (0, 5, 10))
+    first, second, _ = cluster.members
+    await publish(here, kept)
+    second.process.kill()
+    await wait_until(lambda: in_sync(cluster) == {1}, "the first broker has the only replica")
+    await publish(here, lost)
+
+    first.process.kill()
+    second.process.start()
+    await wait_until(lambda: leaders(cluster) == {2}, "the second broker leads")
+    first.process.start()
+    await wait_until(lambda: in_sync(cluster) == {1, 2}, "the first broker follows")
+    doctor = await asyncio.to_thread(here.command_line, "--json", "doctor")
+    await publish(here, later)
+    checked = await asyncio.to_thread(here.command_line, "--json", "check")
+
+    found = {finding["code"]: finding["found"] for finding in doctor.data["findings"]}
+    assert "of partition 1" in found["topic_shortened"], found
+    assert checked.code == 1
+    assert "5 events from position 6 on are missing" in checked.out
+
+
+async def wait_until(condition: Callable[[], bool], that: str) -> None:
+    """Wait for ``condition``, which asks the brokers with a new client each time."""
+    await asyncio.to_thread(eventually, condition, every=0.5, that=that)
+
+
+async def publish(here: Here, orders: list[str]) -> None:
+    """Place the orders, and return when relay and consumers have done their part."""
+    async with here.running() as container:
+        for order_id in orders:
+            await placed(container.storage(), order_id)
+        await caught_up(container)
+
+
+def make_topic(cluster: LocalKafka) -> None:
+    """Make the topic with replicas on the first two brokers."""
+    client = AdminClient({"bootstrap.servers": cluster.bootstrap_servers, "log_level": 0})
+    [made] = client.create_topics([NewTopic(TOPIC, 3, replica_assignment=[[1, 2]] * 3, config=CONFIG)]).values()
+    made.result(60)
+
+
+def in_sync(cluster: LocalKafka) -> set[int]:
+    """Return the brokers that have a replica in sync."""
+    return {broker for partition in partitions(cluster) for broker in partition.isrs}
+
+
+def leaders(cluster: LocalKafka) -> set[int]:
+    return {partition.leader for partition in partitions(cluster)}
+
+
+def partitions(cluster: LocalKafka) -> list:  # type: ignore[type-arg]
+    client = AdminClient({"bootstrap.servers": cluster.bootstrap_servers, "log_level": 0})
+    return list(client.list_topics(TOPIC, timeout=60).topics[TOPIC].partitions.values())
 
 
 def make(cluster: LocalKafka, topic: str, *, copies: int, min_insync: int) -> None:

@@ -313,6 +313,56 @@ async def test_a_handler_that_keeps_failing_parks_its_order_alone() -> None:
         assert told == ["O2"]
 
 
+def exits(event: OrderEvent) -> None:
+    raise SystemExit(3)
+
+
+def finds_nothing(event: OrderEvent) -> None:
+    next(iter(()))
+
+
+async def exits_in_the_loop(event: OrderEvent) -> None:
+    raise SystemExit(3)
+
+
+async def awaits_what_was_cancelled(event: OrderEvent) -> None:
+    task = asyncio.create_task(asyncio.sleep(60))
+    task.cancel()
+    await task
+
+
+@pytest.mark.parametrize(
+    ("handler", "message"),
+    [
+        (exits, "the handler raised SystemExit 3"),
+        (finds_nothing, "the handler raised StopIteration"),
+        (exits_in_the_loop, "the handler raised SystemExit 3"),
+        (awaits_what_was_cancelled, "the handler raised CancelledError"),
+    ],
+)
+async def test_whatever_a_handler_raises_parks_its_order_and_ends_nothing_else(handler: Any, message: str) -> None:
+    async with OrderFlow.in_memory(consumers=()) as flow:
+        flow.on("order.created", name="fragile")(handler)
+        await placed(flow, "O1")
+
+        with pytest.raises(RuntimeError, match=message):
+            await flow.settled()
+
+        await placed(flow, "O2")
+        with pytest.raises(RuntimeError, match=message):
+            await flow.settled()
+
+
+async def test_a_flow_of_another_event_loop_says_so() -> None:
+    async with OrderFlow.in_memory() as flow:
+
+        def call() -> None:
+            asyncio.run(flow.get_order("O1"))
+
+        with pytest.raises(RuntimeError, match="was opened in another event loop"):
+            await asyncio.to_thread(call)
+
+
 async def test_what_a_handler_could_not_do_is_redriven_in_its_application() -> None:
     told: list[tuple[str, int]] = []
     paper = False

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import monotonic
@@ -141,6 +142,27 @@ def test_a_handler_that_fails_surfaces_and_is_redriven() -> None:
         paper.append("a roll")
 
         assert flow.redrive("kitchen", by="ann", reason="there is paper").events == 1
+
+
+@pytest.mark.parametrize(
+    ("fail", "message"),
+    [
+        (lambda flow: flow.close(), "a handler cannot close the OrderFlow"),
+        (lambda flow: next(iter(())), "the handler raised StopIteration"),
+        (lambda flow: sys.exit(3), "the handler raised SystemExit 3"),
+    ],
+    ids=["close", "next", "exit"],
+)
+def test_what_would_block_or_end_the_flow_fails_the_event(fail: Callable[[Any], None], message: str) -> None:
+    with OrderFlow.in_memory_sync(consumers=()) as flow:
+
+        @flow.on("order.created", name="kitchen")
+        def ticket(event: OrderEvent) -> None:
+            fail(flow)
+
+        placed(flow)
+        with pytest.raises(RuntimeError, match=message):
+            flow.settled()
 
 
 async def coroutine_function(event: OrderEvent) -> None:
