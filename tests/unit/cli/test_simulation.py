@@ -307,6 +307,18 @@ def test_on_a_terminal_a_demo_has_a_board_until_ctrl_c(tmp_path: Path) -> None:
     assert "Traceback" not in terminal.shown
 
 
+def test_a_demo_that_finds_no_browser_to_open_says_so(tmp_path: Path) -> None:
+    nothing = {"BROWSER": "/bin/false", "DISPLAY": "", "WAYLAND_DISPLAY": "", "PATH": str(tmp_path)}
+    stack = Stack(tmp_path, f"sqlite:///{tmp_path}/unused.db", "", "orders", settings=nothing)
+    running = stack.begin("demo", "--open", "--orders", "10", "--speed", "1")
+    said = tmp_path / "demo.err"
+    try:
+        eventually(lambda: "open the address by hand" in said.read_text(), deadline=120, that="it says so")
+    finally:
+        running.kill()
+        running.wait()
+
+
 def test_the_demo_shows_the_day_and_the_check_and_no_log(cli: CommandLine) -> None:
     answer = evolve(cli, more={"ORDERFLOW_LOG_LEVEL": "info"})("demo", "--orders", "10")
 
