@@ -381,6 +381,7 @@ def test_the_figures_are_those_of_the_api_and_can_be_saved(look: Looking, shop: 
     expect(section.locator("tbody tr")).to_have_count(len(reasons))
     assert exported(look, section) == [{"reason": each["reason"], "orders": str(each["orders"])} for each in reasons]
     assert cut_texts(look) == []
+    expect(look.page.locator("#begin")).to_be_hidden()
     look.page.get_by_label("Orders of").select_option("From … until …")
     look.page.locator("#until").fill("2024-05-17T12:00")
     expect(look.page.get_by_role("alert")).to_have_text("The times begin after their end.")
