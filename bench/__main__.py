@@ -32,6 +32,7 @@ from . import (
     streaming,
     tracing,
     wakeup,
+    webhooks,
 )
 from .finding import Effort, Finding, table
 from .machine import described
@@ -57,7 +58,7 @@ MEASUREMENTS: Mapping[str, tuple[Measure, str]] = {
         "orders in an application's own transactions, and through open_sync, against those of a flow (PostgreSQL)",
     ),
     "codec": (coding.measure, "events to JSON and back, against pydantic, cattrs with orjson, and json"),
-    "growth": (growing.measure, "creating, idle polls and timelines beside 0, 1 and 5 million events (PostgreSQL)"),
+    "growth": (growing.measure, "creating, idle polls and timelines with 0, 1 and 5 million events (PostgreSQL)"),
     "http": (serving.measure, "orders created over HTTP, against FastAPI and the ORM (PostgreSQL, wrk)"),
     "order": (
         ordering.measure,
@@ -72,6 +73,7 @@ MEASUREMENTS: Mapping[str, tuple[Measure, str]] = {
         handling.measure,
         "topic to an application's own function, one event, on a thread, in lists (PostgreSQL, Kafka)",
     ),
+    "webhooks": (webhooks.measure, "deliveries to one endpoint, against bare requests (PostgreSQL)"),
     "latency": (
         latency.measure,
         "from a commit to the handling of its event, by the rate of orders (PostgreSQL, Kafka)",
@@ -80,7 +82,7 @@ MEASUREMENTS: Mapping[str, tuple[Measure, str]] = {
     "day-sqlite": (days.on_sqlite, "the same on SQLite alone, which needs no server; part of day"),
     "tracing": (tracing.measure, "a command with tracing off, on, and with its log line, against the bare use-case"),
     "metrics": (metrics.measure, "orders created and events handled, counted, against the same uncounted (PostgreSQL)"),
-    "wakeup": (wakeup.measure, "how soon another process sees a commit, and what that costs (PostgreSQL, SQLite)"),
+    "wakeup": (wakeup.measure, "the delay until another process sees a commit, and its cost (PostgreSQL, SQLite)"),
     "memory": (memory.measure, "resident memory of each process after one day and after two (PostgreSQL, Kafka)"),
     "find": (searching.measure, "finding and counting orders among a million (PostgreSQL)"),
     "streams": (streaming.measure, "memory of an API process with 200 live streams (SQLite)"),
@@ -88,7 +90,7 @@ MEASUREMENTS: Mapping[str, tuple[Measure, str]] = {
     "hostile": (hostile.measure, "slow, many and hostile callers of an API process (SQLite)"),
     "hostile-day": (
         hostile_day.measure,
-        "half an hour of a day beside hostile clients, records and servers (PostgreSQL, Kafka); not part of all",
+        "half an hour of a day among hostile clients, records and servers (PostgreSQL, Kafka); not part of all",
     ),
 }
 ALL = (

@@ -2,27 +2,22 @@
 
 import asyncio
 import json
-import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from time import perf_counter
 from typing import Any
 
 import httpx
 from playwright.async_api import Page, async_playwright, expect
 from tests.support.board import chromium
-from tests.support.stack import PROGRAM
 
 from .finding import Effort, Finding
-from .hostile import _drain, _port
 from .machine import Usage
-from .servers import Servers
+from .servers import Servers, api_process
 
 ORDERS = 1_000
 CHANGES_A_SECOND = 50
 SECONDS = 10
 PAGES = 9
-"""How often "Show 20 more" is chosen, so that 200 cards of one column are drawn."""
+"""The clicks on "Show 20 more" after which 200 cards of one column are drawn."""
 PROCESSOR = 25.0
 LONG_MS = 50.0
 """A task that is longer is one that a person notices (https://w3c.github.io/longtasks/)."""
@@ -40,42 +35,16 @@ requestAnimationFrame(frame);
 
 async def measure(servers: Servers, effort: Effort) -> list[Finding]:
     program = chromium()
-    async with _served(servers.sqlite()) as url, async_playwright() as playwright:
+    settings = {"HTTP_REQUESTS_PER_SECOND": "10000"}
+    async with api_process(servers.sqlite(), **settings) as api, async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=program)
         page = await browser.new_page(viewport={"width": 1440, "height": 900})
         found = [
-            *await _watched(page, url, effort, cards=False),
-            *await _watched(page, url, effort, cards=True),
+            *await _watched(page, api.url, effort, cards=False),
+            *await _watched(page, api.url, effort, cards=True),
         ]
         await browser.close()
     return found
-
-
-@asynccontextmanager
-async def _served(database_url: str) -> AsyncIterator[str]:
-    environment = {
-        **os.environ,
-        "ORDERFLOW_DATABASE_URL": database_url,
-        "ORDERFLOW_HTTP_PORT": "0",
-        "ORDERFLOW_HTTP_DEV": "true",
-        "ORDERFLOW_LOG_FORMAT": "json",
-        "ORDERFLOW_HTTP_REQUESTS_PER_SECOND": "10000",
-    }
-    process = await asyncio.create_subprocess_exec(
-        *(*PROGRAM, "serve", "--no-relay", "--no-consumers"),
-        env=environment,
-        stderr=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.DEVNULL,
-    )
-    assert process.stderr is not None
-    try:
-        port = await _port(process.stderr, b'"listening"')
-        log = asyncio.create_task(_drain(process.stderr))
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        await process.wait()
-    await log
 
 
 async def _watched(page: Page, url: str, effort: Effort, *, cards: bool) -> list[Finding]:

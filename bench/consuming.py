@@ -28,10 +28,10 @@ from .peers import faststream_consumer, orm_consumer
 from .servers import Servers
 
 ORDERS = 5_000
-"""Some 35,000 events: what a consumer pays once, when it begins, is small beside them, as in a process that stays."""
+"""Some 35,000 events, against which the cost of a consumer's start is small, as in a process that stays."""
 BATCH = 500
 SHARE_ONE_BY_ONE = 0.016
-"""How much of the topic is read where every message has its commit; the rest would only take longer."""
+"""The part of the topic that is read with a commit for every message; the rest would only take longer."""
 SINGLE, ORM, BARE = 10.0, 12.0, 0.08
 
 
@@ -99,7 +99,7 @@ def publish(topic: KafkaSettings, given: Sequence[LogRecord]) -> None:
 
 
 @define
-class _Watched:
+class _HandlerWithLimit:
     """Handles batches, from the first until so many events are handled; then the consumer is to stop."""
 
     handle: HandleBatch
@@ -134,7 +134,7 @@ async def consumed(
         decode=wire.decode_record,
         clock=utc_now,
     )
-    watched = _Watched(handle, many, asyncio.Event())
+    watched = _HandlerWithLimit(handle, many, asyncio.Event())
     source = KafkaEventSource(topic, handle.consumer.name, group=str(uuid4()))
     await RunConsumer(source=source, handle_batch=watched, consumer=handle.consumer, batch=batch)(watched.stop)
     return watched.handled / (watched.ended - watched.began)
@@ -158,7 +158,7 @@ def _read(topic: KafkaSettings, many: int) -> float:
             first = consumer.poll(1.0)  # consume() would wait until it has all
             for message in [first, *consumer.consume(BATCH - 1, 0)] if first is not None else ():
                 if message.error() is not None:
-                    raise RuntimeError(f"the bare consumer was told: {message.error()}")
+                    raise RuntimeError(f"the bare consumer failed: {message.error()}")
                 began = began or perf_counter()
                 wire.read_envelope(message.value() or b"")
                 read += 1

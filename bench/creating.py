@@ -212,7 +212,7 @@ async def _pgbench(servers: Servers, name: str, many: int, clients: int, batch: 
 
 
 async def plain_create(_: int) -> object:
-    """pgbench creates by itself."""
+    """Fail, as pgbench creates by itself."""
     raise NotImplementedError
 
 

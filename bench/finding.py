@@ -1,4 +1,4 @@
-"""What a measurement found, and whether it is as good as was promised."""
+"""The results of a measurement, and their promised bounds."""
 
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -33,7 +33,7 @@ class Finding:
 
     @property
     def missed(self) -> bool:
-        """Whether the median is below the floor or above the ceiling."""
+        """Is true if the median is below the floor or above the ceiling."""
         return (self.floor is not None and self.median < self.floor) or (
             self.ceiling is not None and self.median > self.ceiling
         )
@@ -59,7 +59,7 @@ class Rounds(list[list[float]]):
 
 @frozen(kw_only=True)
 class Effort:
-    """How much is measured: ``pairs`` turns of each side, and ``scale`` times the usual amounts."""
+    """The amount of measuring: ``pairs`` turns of each side, and ``scale`` times the usual amounts."""
 
     pairs: int = 5
     scale: float = 1.0

@@ -1,4 +1,4 @@
-"""``growth``: creating orders, polling and reading timelines, beside 0, 1 and 5 million events (PostgreSQL).
+"""``growth``: creating orders, polling and reading timelines, with 0, 1 and 5 million events (PostgreSQL).
 
 The first database has one order in each bucket, so that all have the same number of counters.
 """

@@ -1,17 +1,15 @@
 """``hostile``: what an API process does under callers that are slow, many or hostile, on SQLite."""
 
 import asyncio
-import os
 from contextlib import AsyncExitStack
 from pathlib import Path
 from time import perf_counter
 
 import httpx
 import psutil
-from tests.support.stack import PROGRAM
 
 from .finding import Effort, Finding
-from .servers import Servers
+from .servers import Servers, api_process
 
 HALF_OPEN = 1_200
 UNREAD = 100
@@ -19,56 +17,21 @@ STREAMS = 2_000
 FLOOD = 20_000
 LINES = 100
 HOSTILE, OTHER = "127.0.0.1", "127.0.0.2"
-"""The addresses of the hostile clients and of the one that is measured beside them."""
+"""The addresses of the hostile clients, and of the client that is measured meanwhile."""
 HEAD = b"Host: localhost\r\nX-Actor: customer:C1\r\n"
 LIVEZ = b"GET /livez HTTP/1.1\r\nHost: bench\r\n\r\n"
 
 
 async def measure(servers: Servers, effort: Effort) -> list[Finding]:
-    environment = {
-        **os.environ,
-        "ORDERFLOW_DATABASE_URL": servers.sqlite(),
-        "ORDERFLOW_HTTP_PORT": "0",
-        "ORDERFLOW_HTTP_DEV": "true",
-        "ORDERFLOW_LOG_FORMAT": "json",
-    }
-    process = await asyncio.create_subprocess_exec(
-        *(*PROGRAM, "serve", "--no-relay", "--no-consumers"),
-        env=environment,
-        stderr=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.DEVNULL,
-    )
-    assert process.stderr is not None
-    try:
-        operations = await _port(process.stderr, b'"operations"')
-        port = await _port(process.stderr, b'"listening"')
-        log = asyncio.create_task(_drain(process.stderr))
-        alive = asyncio.create_task(_probe(operations))
-        found = await _attacks(port, psutil.Process(process.pid), effort)
+    async with api_process(servers.sqlite()) as api:
+        alive = asyncio.create_task(_probe(api.operations_port))
+        found = await _attacks(api.port, api.process, effort)
         alive.cancel()
-    finally:
-        process.terminate()
-        await process.wait()
-    written = await log
     return [
         *found,
         Finding(what="livez on the operations port, meanwhile", values=await alive, unit="ms"),
-        Finding(what="log written", values=[written / 1e6], unit="MB"),
+        Finding(what="log written", values=[await api.log / 1e6], unit="MB"),
     ]
-
-
-async def _port(stderr: asyncio.StreamReader, event: bytes) -> int:
-    while line := await stderr.readline():
-        if event in line:
-            return int(line.partition(b'"url":"http://127.0.0.1:')[2].partition(b'"')[0])
-    raise RuntimeError("the API did not start")
-
-
-async def _drain(stderr: asyncio.StreamReader) -> int:
-    written = 0
-    while text := await stderr.read(65_536):
-        written += len(text)
-    return written
 
 
 async def _probe(port: int) -> list[float]:
@@ -136,7 +99,7 @@ async def _attacks(port: int, process: psutil.Process, effort: Effort) -> list[F
             took = perf_counter() - began
             reads = await reading
         found.append(Finding(what=f"until {UNREAD} lists of large orders are answered", values=[took], unit="s"))
-        found.append(Finding(what="a read beside them", values=reads, unit="ms"))
+        found.append(Finding(what="a read meanwhile", values=reads, unit="ms"))
         found.append(Finding(what="memory for them", values=[_peak(process) - before], unit="MB"))
 
         async with AsyncExitStack() as closing:
@@ -145,7 +108,7 @@ async def _attacks(port: int, process: psutil.Process, effort: Effort) -> list[F
                 closing.callback(_abort, stream)
                 stream.write(b"GET " + order.encode() + b"/stream HTTP/1.1\r\n" + HEAD + b"\r\n")
             reads = await _reads(client, order)
-        found.append(Finding(what=f"a read beside {STREAMS} streams of one customer", values=reads, unit="ms"))
+        found.append(Finding(what=f"a read during {STREAMS} streams of one customer", values=reads, unit="ms"))
     return found
 
 

@@ -1,4 +1,4 @@
-"""``hostile-day``: a generated day over HTTP beside hostile clients, records and servers (PostgreSQL, Kafka).
+"""``hostile-day``: a generated day over HTTP among hostile clients, records and servers (PostgreSQL, Kafka).
 
 Half an hour at scale 1. The day's orders must all arrive: a run that lost something raises AssertionError.
 """

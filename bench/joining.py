@@ -25,7 +25,7 @@ Work = Callable[[int], Awaitable[object]]
 
 
 async def measure(servers: Servers, effort: Effort) -> list[Finding]:
-    return [*await _joining(servers, effort), *await _beside(servers, effort), await _threads(servers, effort)]
+    return [*await _joining(servers, effort), *await _with_orders(servers, effort), await _threads(servers, effort)]
 
 
 async def _joining(servers: Servers, effort: Effort) -> list[Finding]:
@@ -52,8 +52,8 @@ async def _joining(servers: Servers, effort: Effort) -> list[Finding]:
     ]
 
 
-async def _beside(servers: Servers, effort: Effort) -> list[Finding]:
-    """Orders of many callers, beside joined transactions that commit at once, and beside some that linger."""
+async def _with_orders(servers: Servers, effort: Effort) -> list[Finding]:
+    """Orders of many callers, next to joined transactions that commit at once, and next to some that linger."""
     many = effort.of(4 * ORDERS, least=CALLERS)
     async with _application(servers.database()) as (flow, engine):
 
@@ -62,12 +62,12 @@ async def _beside(servers: Servers, effort: Effort) -> list[Finding]:
                 return await rate(many, lambda _: _create(flow), CALLERS)
 
         alone, quick, slow = await in_turn(effort, *(partial(turn, idle) for idle in (None, 0.0, IDLE_SECONDS)))
-    beside = f"orders of {CALLERS} callers beside {JOINED_A_SECOND} joined transactions a second"
+    what = f"orders of {CALLERS} callers with {JOINED_A_SECOND} joined transactions a second"
     return [
         Finding(
-            what=f"{beside}{more} / alone",
+            what=f"{what}{more} / alone",
             values=ratios(side, alone),
-            aside=rates("orders", beside=side, alone=alone),
+            aside=rates("orders", together=side, alone=alone),
         )
         for more, side in (("", quick), (f", held for {IDLE_SECONDS * 1000:g} ms", slow))
     ]

@@ -63,7 +63,7 @@ def _measure(folder: Path, database_url: str, bootstrap_servers: str, topic: str
 
 
 def api(stack: Stack) -> str:
-    """The API as a process of its own beside the others; its address."""
+    """Start the API as a process of its own, and return its URL."""
     port = free_port()
     process = OwnProcess(
         (*PROGRAM, "serve", "--no-relay", "--no-consumers"),

@@ -1,6 +1,6 @@
 """``metrics``: orders created and events handled with everything counted, against the same with nothing counted.
 
-Rates are those of a second of this process's own processor time: what the database or anybody else does meanwhile is
+Rates are those of a second of this process's own processor time: what the database or another process does meanwhile is
 not what counting costs.
 """
 
@@ -38,7 +38,7 @@ HANDLED_ORDERS = 1000
 BATCH = 500
 RELAY = 0.85
 FLOOR_IN_MEMORY = 0.75
-"""Where there is nothing to wait for, counting weighs the most."""
+"""Without waits, counting weighs the most."""
 
 
 @frozen

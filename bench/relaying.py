@@ -21,7 +21,7 @@ from .peers import outbox
 from .servers import Servers
 
 ORDERS = 10_000
-"""Some 70,000 events: what a relay pays once, when it begins, is small beside them, as in a process that stays."""
+"""Some 70,000 events, against which the cost of a relay's start is small, as in a process that stays."""
 OUTBOX_SHARE = 0.05
 """The share of the events that the outbox gets; with the rest it would only take longer."""
 PRODUCER, OUTBOX = 0.30, 6.0

@@ -2,17 +2,14 @@
 
 import asyncio
 import json
-import os
 from contextlib import AsyncExitStack
 from time import perf_counter
 
 import httpx
 import psutil
-from tests.support.stack import PROGRAM
 
 from .finding import Effort, Finding
-from .hostile import _drain, _port
-from .servers import Servers
+from .servers import Servers, api_process
 
 STREAMS = 200
 OPEN_ORDERS = 300
@@ -22,30 +19,8 @@ HEAD = "GET /v1/stream HTTP/1.1\r\nHost: localhost\r\nX-Actor: admin:A{}\r\n\r\n
 
 
 async def measure(servers: Servers, effort: Effort) -> list[Finding]:
-    environment = {
-        **os.environ,
-        "ORDERFLOW_DATABASE_URL": servers.sqlite(),
-        "ORDERFLOW_HTTP_PORT": "0",
-        "ORDERFLOW_HTTP_DEV": "true",
-        "ORDERFLOW_HTTP_WRITE_SECONDS": "600",
-        "ORDERFLOW_LOG_FORMAT": "json",
-    }
-    process = await asyncio.create_subprocess_exec(
-        *(*PROGRAM, "serve", "--no-relay", "--no-consumers"),
-        env=environment,
-        stderr=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.DEVNULL,
-    )
-    assert process.stderr is not None
-    try:
-        port = await _port(process.stderr, b'"listening"')
-        log = asyncio.create_task(_drain(process.stderr))
-        found = await _measured(port, psutil.Process(process.pid), effort)
-    finally:
-        process.terminate()
-        await process.wait()
-    await log
-    return found
+    async with api_process(servers.sqlite(), HTTP_WRITE_SECONDS="600") as api:
+        return await _measured(api.port, api.process, effort)
 
 
 async def _measured(port: int, process: psutil.Process, effort: Effort) -> list[Finding]:

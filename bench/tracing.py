@@ -56,11 +56,11 @@ async def measure(_: Servers, effort: Effort) -> list[Finding]:
     async def on() -> float:
         return await _rate(many, _traced(Tracing(recording)))
 
-    async def told() -> float:
+    async def logged() -> float:
         with _listening():
             return await _rate(many, _traced(Tracing()))
 
-    bare_rate, off_rate, on_rate, told_rate = await in_turn(effort, bare, off, on, told)
+    bare_rate, off_rate, on_rate, logged_rate = await in_turn(effort, bare, off, on, logged)
     nothing, around = _nothing, InstrumentedCommand("nothing", _nothing, Telemetry(), new_id)
     spent = [await _call(effort, around) - await _call(effort, nothing) for _ in range(effort.pairs)]
     aside = rates("orders", bare=bare_rate, off=off_rate)
@@ -68,7 +68,7 @@ async def measure(_: Servers, effort: Effort) -> list[Finding]:
         Finding(what="tracing off / bare", values=ratios(off_rate, bare_rate), floor=RELAY, aside=aside),
         Finding(what="  what is around a command then", values=spent, unit="us", ceiling=CEILING_US),
         Finding(what="  tracing on / bare", values=ratios(on_rate, bare_rate), aside=rates("orders", on=on_rate)),
-        Finding(what="  off, with its log line / bare", values=ratios(told_rate, bare_rate)),
+        Finding(what="  off, with its log line / bare", values=ratios(logged_rate, bare_rate)),
         Finding(what="  a line of a handled event", values=[_line(effort) for _ in range(effort.pairs)], unit="us"),
     ]
 
@@ -96,7 +96,7 @@ async def _rate(many: int, create: Create) -> float:
 
 
 async def _nothing() -> None:
-    """What every command costs less."""
+    """Do nothing."""
 
 
 async def _call(effort: Effort, call: Callable[[], Awaitable[None]]) -> float:

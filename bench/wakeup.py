@@ -1,4 +1,4 @@
-"""``wakeup``: how soon another process sees a commit, what telling it costs, and what an idle look for news costs."""
+"""``wakeup``: the delay until another process sees a commit, the cost of notifying it, and that of an idle poll."""
 
 import asyncio
 import sys
@@ -29,7 +29,7 @@ FEW, MANY = 1_000, 1_000_000
 """Events in the log."""
 LOOKS = 300
 READER = "bench"
-SOONER, TOLD, FLAT = 3.0, 0.9, 0.8
+SOONER, NOTIFIED_RATE, FLAT = 3.0, 0.9, 0.8
 _ROW = (
     "{bucket}, {position}, 'order-' || {number}, 1, 'order.created', 'event-' || {number}, {now}, {body}, '', '', {now}"
 )
@@ -41,22 +41,22 @@ _COLUMNS = (
 async def measure(servers: Servers, effort: Effort) -> list[Finding]:
     return [
         await _soon(servers, effort),
-        await _telling(servers, effort),
+        await _notifying(servers, effort),
         await _idle("PostgreSQL", servers.database(), servers.database(), effort),
         await _idle("SQLite", servers.sqlite(), servers.sqlite(), effort),
     ]
 
 
 async def _soon(servers: Servers, effort: Effort) -> Finding:
-    """The same commits, seen by a process that is told and by one that polls."""
+    """The same commits, seen by a process that is notified and by one that polls."""
     url = servers.database()
     took: tuple[list[float], list[float]] = ([], [])
     container = container_for(Settings(database_url=url))
-    async with opened(container), _tail(url, "auto") as told, _tail(url, "off") as polls:
+    async with opened(container), _tail(url, "auto") as notified, _tail(url, "off") as polls:
         for turn in range(effort.pairs + 1):
             for number in range(effort.of(COMMITS, least=3)):
                 await container.use_cases().create_order(new_order(number), by=ADMIN)
-                seconds = await asyncio.gather(_seen(told), _seen(polls))
+                seconds = await asyncio.gather(_seen(notified), _seen(polls))
                 for each, all_of_them in zip(seconds, took, strict=True):
                     all_of_them.extend([each] if turn else [])
                 await asyncio.sleep(0.013 * (number % 20))  # so that polls come at any moment between two commits
@@ -64,30 +64,30 @@ async def _soon(servers: Servers, effort: Effort) -> Finding:
     turns = [[median(side[at : at + many]) for at in range(0, len(side), many)] for side in took]
     aside = ", ".join(
         f"{name} {median(side) * 1000:.1f} ms (longest {max(side) * 1000:.0f})"
-        for name, side in zip(("told", "polling every 250 ms"), took, strict=True)
+        for name, side in zip(("notified", "polling every 250 ms"), took, strict=True)
     )
-    what = "time to see a commit, polling / told"
+    what = "time to see a commit, polling / notified"
     return Finding(what=what, values=ratios(turns[1], turns[0]), floor=SOONER, aside=aside)
 
 
-async def _telling(servers: Servers, effort: Effort) -> Finding:
-    """Orders created with others told of it, who listen, and without."""
+async def _notifying(servers: Servers, effort: Effort) -> Finding:
+    """Orders created with commit notifications, which another process gets, and without."""
     sides, many = [servers.database(), servers.database()], effort.of(ORDERS)
-    loud, still = (
+    listening, still = (
         container_for(Settings(database_url=url, database_listen=listen))
         for url, listen in zip(sides, ("auto", "off"), strict=True)
     )
-    async with opened(loud), opened(still), _listening(sides[0]):
+    async with opened(listening), opened(still), _listening(sides[0]):
 
-        async def telling() -> float:
-            return await _create(loud, many)
+        async def notifying() -> float:
+            return await _create(listening, many)
 
         async def silent() -> float:
             return await _create(still, many)
 
-        our, peer = await in_turn(effort, telling, silent)
-    aside = rates("orders", telling=our, silent=peer)
-    return Finding(what="create, telling others / not", values=ratios(our, peer), floor=TOLD, aside=aside)
+        our, peer = await in_turn(effort, notifying, silent)
+    aside = rates("orders", notifying=our, silent=peer)
+    return Finding(what="create, notifying others / not", values=ratios(our, peer), floor=NOTIFIED_RATE, aside=aside)
 
 
 async def _create(container: Any, many: int) -> float:
@@ -146,7 +146,7 @@ async def _fill(storage: SqlStorage, many: int) -> None:
 
 @asynccontextmanager
 async def _tail(url: str, listen: str) -> AsyncIterator[asyncio.StreamReader]:
-    """What another process sees of the log, a line for each event from now on."""
+    """Yield the output of another process that prints a line for each event from now on."""
     environment = {"ORDERFLOW_DATABASE_URL": url, "ORDERFLOW_DATABASE_LISTEN": listen, "ORDERFLOW_LOG_LEVEL": "info"}
     process = await asyncio.create_subprocess_exec(
         *PROGRAM,
@@ -176,10 +176,10 @@ async def _seen(lines: asyncio.StreamReader) -> float:
 
 @asynccontextmanager
 async def _listening(url: str) -> AsyncIterator[None]:
-    """Somebody hears of all that is committed, and makes nothing of it."""
-    ear = await asyncpg.connect(url)
+    """Listen to the notifications of all commits, and ignore them."""
+    connection = await asyncpg.connect(url)
     try:
-        await ear.add_listener(CHANNEL, lambda *_: None)
+        await connection.add_listener(CHANNEL, lambda *_: None)
         yield
     finally:
-        await ear.close()
+        await connection.close()

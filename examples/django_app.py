@@ -57,7 +57,7 @@ opening = Lock()
 
 
 class Lunch(models.Model):
-    """What a guest wants. ``placed`` is false until its order, which has the same id, is known to exist."""
+    """A guest's order. ``placed`` is false until its order, which has the same id, is known to exist."""
 
     id = models.UUIDField(primary_key=True, default=uuid4)
     guest = models.CharField(max_length=64)

@@ -3,7 +3,7 @@
     python examples/own_consumer.py [DATABASE_URL]
 
 It begins with the first event there ever was. How far it has come is kept under its name, so that it goes on there
-when it is started again; it is told of every event at least once, in each order's own order.
+when it is started again; it gets every event at least once, in each order's own order.
 """
 
 import asyncio

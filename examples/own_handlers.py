@@ -1,4 +1,4 @@
-"""A consumer of your own, run beside the shipped ones: it appends a line for each new order to a file.
+"""A consumer of your own, run next to the shipped ones: it appends a line for each new order to a file.
 
 ORDERFLOW_CONSUMERS=kitchen=own_handlers:ticket orderflow consume kitchen
 """

@@ -28,8 +28,8 @@ async def main(database_url: str) -> str:
         order = await flow.transition_order_state(order.id, "delivered")
 
         print(f"order {order.id} is {order.state}, {order.total} {order.payment.status} by {order.payment.method}")
-        for told in await flow.timeline(order.id):
-            print(f"  {told.record.sequence}. {told.event.type} (bucket {told.record.bucket})")
+        for entry in await flow.timeline(order.id):
+            print(f"  {entry.record.sequence}. {entry.event.type} (bucket {entry.record.bucket})")
     return order.id
 
 

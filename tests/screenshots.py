@@ -16,7 +16,7 @@ from orderflow import OrderFlow
 from orderflow.application.consuming.dead_letter import DeadLetter
 from playwright.sync_api import Browser
 
-from tests.support.board import Looking, Service, browser, chromium, looking, service, watched_day
+from tests.support.board import BoardPage, Service, browser, chromium, looking, service, watched_day
 from tests.support.databases import migrated
 from tests.support.servers import MissingServer
 
@@ -74,7 +74,7 @@ async def park(url: str) -> None:
                 await work.dead_letters.keep([failed])
 
 
-def take(look: Looking, folder: Path, window: str) -> None:
+def take(look: BoardPage, folder: Path, window: str) -> None:
     """One picture of each view."""
 
     def picture(name: str) -> None:

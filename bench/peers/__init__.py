@@ -1,1 +1,1 @@
-"""What people write by themselves, for the comparison: each peer says what it leaves out."""
+"""Programs as people write them, for the comparison: each peer says what it leaves out."""

@@ -144,7 +144,7 @@ class _AttrsLine:
 
 @frozen
 class _AttrsEnvelope:
-    """The data of all types in one: cattrs takes longer to tell them apart."""
+    """The data of all types in one: cattrs takes longer to distinguish them."""
 
     id: str = field(validator=matches_re(_PATTERN))
     type: str

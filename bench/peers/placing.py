@@ -99,7 +99,7 @@ def placed(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def tables(backend: str) -> tuple[MetaData, Table, Table]:
-    """orderflow's columns and indexes, with a plain counter for the position."""
+    """Return orderflow's columns and indexes, with a plain counter for the position."""
     metadata = MetaData()
     columns = [column.copy() for column in order_events.columns if column.name not in ("bucket", "position")]
     counter = BigInteger() if backend == "postgresql" else Integer()

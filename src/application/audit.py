@@ -55,6 +55,7 @@ def audit_each(request: Request, all_fields: Iterable[AuditFields]) -> None:
 def _line(request: Request, fields: AuditFields) -> dict[str, object]:
     """Return the fields of a line: those that it always has, and the others that are not empty."""
     always = {"door": fields["door"], "actor": fields.get("actor", ""), "action": fields["action"]}
+    others = {"origin": request.origin, **fields}
     return {**request_fields(request), **always, "outcome": fields["outcome"]} | {
-        name: value for name, value in fields.items() if value and name not in always
+        name: value for name, value in others.items() if value and name not in always
     }

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from hashlib import sha256
 from time import monotonic
 from typing import Protocol
 
@@ -21,8 +22,21 @@ class Scope(StrEnum):
 
 
 EVERY_SCOPE = frozenset(Scope)
+PREFIX = "of_"
+"""The prefix of every secret, by which scanners for leaked credentials can recognize it."""
 IDENTIFYING = 12
 """Characters of a token's digest that identify it for operators. A digest of 256 random bits gives nothing away."""
+MAX_LABEL = 200
+
+
+def digest_of(secret: str) -> str:
+    """Return the SHA-256 of ``secret`` in hex. A secret of 256 random bits needs no salt and no slow hash."""
+    return sha256(secret.encode()).hexdigest()
+
+
+def token_id(named: str) -> str:
+    """Return the id of a token that is named by its id or, as one that was found somewhere, by its secret."""
+    return digest_of(named)[:IDENTIFYING] if named.startswith(PREFIX) else named
 
 
 @frozen

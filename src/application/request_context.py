@@ -24,7 +24,7 @@ class Request:
 
     ``requested_at`` is when an entrypoint received it, by this machine's clock; None if none did.
     ``command`` is the use-case that handles it. ``door`` is where it came in: http, cli or joined; empty within a
-    process.
+    process. ``origin`` is the user of the command line.
     """
 
     correlation_id: str = ""
@@ -32,6 +32,7 @@ class Request:
     requested_at: datetime | None = None
     command: str = ""
     door: str = ""
+    origin: str = ""
 
     @property
     def trace_id(self) -> str:
@@ -82,6 +83,7 @@ def begun(request: Request, command: str, *, new_id: Callable[[], str], traced: 
         requested_at=request.requested_at or datetime.now(UTC),
         command=command,
         door=request.door,
+        origin=request.origin,
     )
 
 

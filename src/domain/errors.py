@@ -121,9 +121,16 @@ class OrderNotFound(NotFound):
         super().__init__(kind="order", id=order_id)
 
 
+NEW = "new"
+"""The state in refusals of an order that is not created."""
+
+
 @define(eq=False, slots=False, kw_only=True)
 class CommandRefused(OrderFlowError):
-    """A command that the order refuses. ``allowed`` are its next states; ``unlock`` says what would help."""
+    """A command that the order refuses. ``allowed`` are its next states; ``unlock`` says what would help.
+
+    ``state`` is ``NEW`` if the order is not created.
+    """
 
     code: ClassVar[str] = "command_refused"
     order_id: str
@@ -134,6 +141,8 @@ class CommandRefused(OrderFlowError):
     unlock: str
 
     def __str__(self) -> str:
+        if self.state == NEW:
+            return f"order {self.order_id!r} is not created: {self.guard}; {self.unlock}"
         allowed = ", ".join(self.allowed) or "none, the state is final"
         return (
             f"order {self.order_id!r} in state {self.state} refuses {self.action}: {self.guard}; "

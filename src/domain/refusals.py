@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from .actor import Actor, Role
 from .consent import CONSENT, RestaurantOrders, paying, placing
-from .errors import CommandRefused, GuardFailed, IllegalTransition, NotPermitted
+from .errors import NEW, CommandRefused, GuardFailed, IllegalTransition, NotPermitted
 from .lifecycle import ASSIGNABLE, ASSIGNERS, MAX_EVENTS, OrderState, Relation, next_states, transition
 from .payment import PaymentStatus
 from .permissions import OrderFields
@@ -60,7 +60,7 @@ def may_not_place(order: OrderFields, by: Actor) -> CommandRefused:
     unlock = "the customer themselves or an admin may"
     if by.role is Role.RESTAURANT and by.id == order.restaurant_id:
         unlock += f"; the order's restaurant may if ORDERFLOW_RESTAURANT_ORDERS is {rule.restaurants}"
-    return NotPermitted(order_id=order.id, action="create", state="new", allowed=(), guard=guard, unlock=unlock)
+    return NotPermitted(order_id=order.id, action="create", state=NEW, allowed=(), guard=guard, unlock=unlock)
 
 
 def may_not_pay(order: OrderFields, by: Actor, restaurants: RestaurantOrders) -> CommandRefused:

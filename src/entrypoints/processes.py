@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from time import monotonic
@@ -62,6 +63,8 @@ async def run_parts(
         pool = await _worker_pool(container)
         makers["api"] = lambda: pool
     elif api:
+        with suppress(Unavailable):  # then the part checks it, which waits for the database
+            await _check_callers(container)
         makers["api"] = lambda: partial(_api, container)
     if consumers and (copying := container.copying()) is not None:
         makers["copying"] = lambda: copying
@@ -84,6 +87,8 @@ async def run_parts(
         instruments=container.telemetry().instruments,
     )
     more_checks = {"workers": pool.ping} if pool is not None else {}
+    if api and container.settings().http_dev:
+        logger.warning("development mode: programs of this machine name themselves in X-Actor")
     async with ops_server(container, more_checks), process_registration.registered(container.storage().processes):
         await supervisor(stop)
 
@@ -161,7 +166,6 @@ async def _check_callers(container: Container) -> None:
                 f"in development mode every caller is believed, so {settings.http_host} would be open to everyone",
                 "listen on 127.0.0.1, or use tokens: `orderflow tokens make`",
             )
-        logger.warning("development mode: programs of this machine name themselves in X-Actor")
     elif container.oidc() is None and not await container.storage().tokens.any():
         raise NotConfigured(
             "there is no token, so no one could call the API",

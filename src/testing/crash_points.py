@@ -15,11 +15,11 @@ from attrs import define, field, frozen
 from ..domain.errors import ChannelUnavailable, GatewayUnavailable, StorageUnavailable, StreamUnavailable
 
 
-class Died(BaseException):
+class ProcessDied(BaseException):
     """The process is no more. No Exception, so that nothing inside of the process can go on after it."""
 
 
-class How(StrEnum):
+class CrashPointFault(StrEnum):
     """The fault at a crash point: the process dies there, or the call fails, before it was done or after."""
 
     DIES_BEFORE = "dies before"
@@ -28,8 +28,8 @@ class How(StrEnum):
     UNANSWERED = "gets no answer from"
 
 
-DEATHS = (How.DIES_BEFORE, How.DIES_AFTER)
-FAILURES = (How.REFUSED, How.UNANSWERED)
+DEATHS = (CrashPointFault.DIES_BEFORE, CrashPointFault.DIES_AFTER)
+FAILURES = (CrashPointFault.REFUSED, CrashPointFault.UNANSWERED)
 
 Failure = Callable[[str], Exception]
 """Makes the error that a failing crash point raises, from a description of the problem."""
@@ -51,7 +51,7 @@ class CrashPoint:
         return f"{self.name} ({self.stage}, {self.number})"
 
 
-ConnectionFailure = Callable[[CrashPoint], How | None]
+ConnectionFailure = Callable[[CrashPoint], CrashPointFault | None]
 """Returns the fault to inject at this crash point, or None."""
 
 
@@ -63,10 +63,10 @@ def none(crash_point: CrashPoint) -> None:
 class EachOnce:
     """Meets each of ``hows`` once at every crash point. ``met`` are all that were met."""
 
-    hows: Sequence[How]
-    met: dict[tuple[CrashPoint, How], None] = field(factory=dict, init=False)
+    hows: Sequence[CrashPointFault]
+    met: dict[tuple[CrashPoint, CrashPointFault], None] = field(factory=dict, init=False)
 
-    def __call__(self, crash_point: CrashPoint) -> How | None:
+    def __call__(self, crash_point: CrashPoint) -> CrashPointFault | None:
         for how in self.hows:
             if (crash_point, how) not in self.met:
                 self.met[crash_point, how] = None
@@ -79,11 +79,11 @@ class AtCrashPoint:
     """Injects one fault at the ``at``-th crash point that is reached; ``met`` is that crash point."""
 
     at: int
-    how: How
+    how: CrashPointFault
     come_to: int = field(default=0, init=False)
     met: CrashPoint | None = field(default=None, init=False)
 
-    def __call__(self, crash_point: CrashPoint) -> How | None:
+    def __call__(self, crash_point: CrashPoint) -> CrashPointFault | None:
         self.come_to += 1
         if self.come_to != self.at:
             return None
@@ -111,33 +111,33 @@ class CrashPoints:
 
     @contextmanager
     def crossing(self, name: str, failure: Failure = STORAGE) -> Iterator[None]:
-        """Around one call; raises Died, or ``failure``, where trouble waits."""
+        """Around one call; raises ProcessDied, or ``failure``, where trouble waits."""
         self._must_live()
         self._number += 1
         crash_point = CrashPoint(self.stage, self._number, name)
         how = None if self._spared else self.trouble(crash_point)
-        if how in (How.DIES_BEFORE, How.REFUSED):
+        if how in (CrashPointFault.DIES_BEFORE, CrashPointFault.REFUSED):
             self._strike(crash_point, how, failure)
         yield
         self._must_live()
-        if how in (How.DIES_AFTER, How.UNANSWERED):
+        if how in (CrashPointFault.DIES_AFTER, CrashPointFault.UNANSWERED):
             self._strike(crash_point, how, failure)
 
-    def _strike(self, crash_point: CrashPoint, how: How, failure: Failure) -> None:
+    def _strike(self, crash_point: CrashPoint, how: CrashPointFault, failure: Failure) -> None:
         self.troubles += 1
         self._spared = True
         if how in FAILURES:
             raise failure(f"it {how} {crash_point}")
         self.dead = True
-        raise Died(f"it {how} {crash_point}")
+        raise ProcessDied(f"it {how} {crash_point}")
 
     def _must_live(self) -> None:
         if self.dead:
-            raise Died("it is dead already")
+            raise ProcessDied("it is dead already")
 
 
 @frozen
-class Numbered:
+class NumberedCalls:
     """``inner``, each of whose coroutine methods is a crash point; all else is as it is, and so is closing.
 
     The method ``first`` begins a turn of the stage's work, whose crash points are numbered anew.

@@ -21,7 +21,7 @@ from ..domain.payment import PaymentMethod, PaymentStatus
 from ..entrypoints.container import container_for
 from ..entrypoints.settings import Settings
 from .clock import ManualClock
-from .crash_points import GATEWAY, CrashPoints, Died, EachOnce, How, Numbered
+from .crash_points import GATEWAY, CrashPointFault, CrashPoints, EachOnce, NumberedCalls, ProcessDied
 from .orders import ADMIN, AT, line
 
 PROCESSES = 1_000
@@ -38,8 +38,8 @@ _NEXT: Mapping[OrderState, Callable[[Order], Change]] = {
 class StorageCrashContract:
     """Subclassed with a fixture ``storage``, empty and open, which outlives the processes that use it."""
 
-    @pytest.mark.parametrize("how", How)
-    async def test_an_order_lives_on_wherever_its_process_ends(self, storage: Any, how: How) -> None:
+    @pytest.mark.parametrize("how", CrashPointFault)
+    async def test_an_order_lives_on_wherever_its_process_ends(self, storage: Any, how: CrashPointFault) -> None:
         trouble = EachOnce([how])
 
         await _until_done(lambda: _order_lives(storage, CrashPoints(trouble)))
@@ -50,8 +50,8 @@ class StorageCrashContract:
         assert [record.sequence for record in history] == list(range(1, order.version + 1))
         assert [record.type for record in history].count("order.delivered") == 1
 
-    @pytest.mark.parametrize("how", How)
-    async def test_a_reader_goes_on_wherever_its_process_ends(self, storage: Any, how: How) -> None:
+    @pytest.mark.parametrize("how", CrashPointFault)
+    async def test_a_reader_goes_on_wherever_its_process_ends(self, storage: Any, how: CrashPointFault) -> None:
         for number in range(3):
             await _order_lives(storage, CrashPoints(), f"O{number}")
         trouble, read = EachOnce([how]), list[tuple[str, int]]()
@@ -72,8 +72,10 @@ class PaymentGatewayCrashContract:
     approved: ClassVar[str] = "tok_success"
     run: ClassVar[str] = ""
 
-    @pytest.mark.parametrize("how", How)
-    async def test_money_moves_once_wherever_the_process_ends(self, gateway: PaymentGateway, how: How) -> None:
+    @pytest.mark.parametrize("how", CrashPointFault)
+    async def test_money_moves_once_wherever_the_process_ends(
+        self, gateway: PaymentGateway, how: CrashPointFault
+    ) -> None:
         storage, clock, trouble = MemoryStorage(), ManualClock(AT), EachOnce([how])
         order_id = f"crash-{how.name.lower()}{self.run}"
 
@@ -83,7 +85,7 @@ class PaymentGatewayCrashContract:
             container = container_for(
                 Settings(database_url="memory://"),
                 clock=clock,
-                gateway=Numbered(gateway, crash_points, "gateway", GATEWAY),
+                gateway=NumberedCalls(gateway, crash_points, "gateway", GATEWAY),
             )
             container.storage.override(storage)
             container.storage_clock.override(clock.of_storage)
@@ -113,15 +115,15 @@ async def _until_done(process: Callable[[], Any]) -> None:
     for _ in range(PROCESSES):
         try:
             await process()
-        except (Died, Unavailable):
+        except (ProcessDied, Unavailable):
             continue
         return
     raise AssertionError(f"{PROCESSES} processes did not get it done")
 
 
-def _numbered(storage: Any, crash_points: CrashPoints) -> Mapping[str, Numbered]:
+def _numbered(storage: Any, crash_points: CrashPoints) -> Mapping[str, NumberedCalls]:
     ports = ("committer", "views", "log", "cursors")
-    return {name: Numbered(getattr(storage, name), crash_points, name) for name in ports}
+    return {name: NumberedCalls(getattr(storage, name), crash_points, name) for name in ports}
 
 
 async def _order_lives(storage: Any, crash_points: CrashPoints, order_id: str = "O1") -> None:

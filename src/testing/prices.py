@@ -147,7 +147,7 @@ class PriceListsContract:
         found = await storage.prices.get("R7")
         assert (found.version, len(found.prices), found.prices["F1"]) == (1, MAX_PRICES, PIZZA)
 
-    async def test_restaurants_and_items_are_told_apart_byte_by_byte(self, storage: Any) -> None:
+    async def test_restaurants_and_items_are_distinguished_byte_by_byte(self, storage: Any) -> None:
         await storage.prices.change("r7", [evolve(PIZZA, item_id="f1")], at=AT)
 
         assert dict(await storage.prices.find({("R7", "f1"), ("r7", "F1")})) == {}

@@ -56,7 +56,7 @@ class StorageContract(
     ProcessRegistryContract,
     MaintenanceLogContract,
 ):
-    """Subclassed with ``storage``, empty and open, and ``commits``, a list that grows when it tells of a commit.
+    """Subclassed with ``storage``, empty and open, and ``commits``, a list that grows with each commit notification.
 
     ``limited`` is a storage like it whose events have at most ``event_limit.LIMIT`` bytes. ``waits`` is False if its
     calls never wait for anything. Telephone numbers without a country code are German in both.

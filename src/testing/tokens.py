@@ -89,7 +89,7 @@ class TokensContract:
         assert await storage.tokens.any()
         assert [token.revoked_at for token in await storage.tokens.list()] == [AT + HOUR]
 
-    async def test_a_replaced_token_is_valid_beside_the_new_one_until_a_time(self, storage: Any) -> None:
+    async def test_a_replaced_token_is_valid_next_to_the_new_one_until_a_time(self, storage: Any) -> None:
         now = await storage.now()
         await storage.tokens.add(
             FIRST, TILL, label="till", at=now - HOUR, scopes={Scope.WRITE}, expires_at=now + 9 * HOUR

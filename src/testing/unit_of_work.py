@@ -13,7 +13,7 @@ from .orders import ADMIN, AT, assigned, commit, failed_payments, in_bucket, pla
 
 
 class UnitOfWorkContract:
-    """Subclassed with ``storage``, empty and open, and ``commits``, a list that grows when it tells of a commit."""
+    """Subclassed with ``storage``, empty and open, and ``commits``, a list that grows with each commit notification."""
 
     async def test_what_was_saved_and_published_is_there_after_the_end(self, storage: Any) -> None:
         change = place()
@@ -43,7 +43,7 @@ class UnitOfWorkContract:
         assert await storage.log.heads() == {}
         assert commits == []
 
-    async def test_a_commit_with_events_is_told_once(self, storage: Any, commits: list[None]) -> None:
+    async def test_a_commit_with_events_is_notified_once(self, storage: Any, commits: list[None]) -> None:
         await placed(storage)
 
         async with unit_of_work(storage)() as work:

@@ -1,4 +1,4 @@
-"""Somebody who asks for a few orders' lives, each request under its idempotency key, until all are acknowledged."""
+"""A client that takes a few orders through their lives repeating each request, by its key, until it is acknowledged."""
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
@@ -23,14 +23,14 @@ from .installation import Installation, Process
 
 ADMIN = Actor(Role.ADMIN, "boss")
 SHIPPER = "S1"
-"""Who brings the orders, and is the one who gets mail."""
+"""The shipper of the orders, and the only recipient of mail."""
 SOLD_OUT = "sold-out"
 """A food that inventory counts, and of which nothing is left."""
 
 
 @frozen
-class Acknowledged:
-    """What the client was told: the order as it was then."""
+class AcknowledgedRequest:
+    """A response that the client got: the order as it was then."""
 
     order_id: str
     version: int
@@ -55,7 +55,7 @@ class Client:
     """``acknowledged`` is by what was asked. What it got no answer to it asks again, with the same key."""
 
     name: str
-    acknowledged: dict[str, Acknowledged] = field(factory=dict, init=False)
+    acknowledged: dict[str, AcknowledgedRequest] = field(factory=dict, init=False)
 
     @property
     def requests(self) -> Sequence[Request]:
@@ -98,7 +98,7 @@ class Client:
         key = self.key(request, process.installation)
         body, _ = await process.ask.idempotent(key, lambda key: request.command(self, process.ask, key))
         said = json.loads(body)
-        self.acknowledged[request.what] = Acknowledged(said["id"], said["version"], body)
+        self.acknowledged[request.what] = AcknowledgedRequest(said["id"], said["version"], body)
 
     def key(self, request: Request, installation: Installation) -> IdempotencyKey:
         """The same however often it is asked."""
@@ -116,7 +116,7 @@ class Client:
         food_id: str = "F1",
         token: str = SUCCESS,
     ) -> Order:
-        """Without an id of its own: whether it was placed, only the key can tell."""
+        """Without an id of its own: only the key shows whether it was placed."""
         price = Money(Decimal("12.50"), "EUR")
         line = OrderLine(food_id=food_id, food_name="Pho", price=price, quantity=2, discount=Money.zero("EUR"))
         new = NewOrder(

@@ -48,7 +48,7 @@ def news() -> LocalWakeup:
 
 @pytest.fixture
 async def connect(news: LocalWakeup) -> AsyncIterator[Connect]:
-    """Makes storages, each as a process of its own would have it, which all tell ``news``; closed after the test."""
+    """Makes storages, each as a process of its own would have it, which all notify ``news``; closed after the test."""
     made: list[SqlStorage] = []
 
     async def connect(url: str) -> SqlStorage:

@@ -35,11 +35,11 @@ async def check_counts(storage: Any, effects: Any, report: CheckReport) -> None:
     """Every event of the log was counted once."""
     asked = report.start(EFFECTS, "events")
     heads = await storage.log.heads()
-    told: Counter[str] = Counter()
+    logged: Counter[str] = Counter()
     for bucket in heads:
-        told.update(record.order_id for record in await storage.log.read({bucket: 0}, limit=heads[bucket]))
+        logged.update(record.order_id for record in await storage.log.read({bucket: 0}, limit=heads[bucket]))
     counted = {item.food_id: item.quantity for item in await effects.stock.list(COUNTING)}
-    for order_id in told.keys() | counted.keys():
-        asked.compared += told[order_id]
-        if told[order_id] != (effects_of := counted.get(order_id, 0)):
-            asked.differ(f"order {order_id}", f"{effects_of} effects of {told[order_id]} events")
+    for order_id in logged.keys() | counted.keys():
+        asked.compared += logged[order_id]
+        if logged[order_id] != (effects_of := counted.get(order_id, 0)):
+            asked.differ(f"order {order_id}", f"{effects_of} effects of {logged[order_id]} events")

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from attrs import frozen
-from orderflow.testing.crash_points import CrashPoints, Numbered
+from orderflow.testing.crash_points import CrashPoints, NumberedCalls
 
 _PORTS = ("committer", "views", "log", "cursors", "answers", "attempts", "rollout", "epochs")
 _BOOKS = ("notifications", "analytics", "reservations", "webhooks", "dead_letters")
@@ -21,19 +21,19 @@ class NumberedStorage:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self.inner, name)
-        return Numbered(found, self.crash_points, name) if name in _PORTS else found
+        return NumberedCalls(found, self.crash_points, name) if name in _PORTS else found
 
 
 @frozen
 class NumberedEffects:
-    """What consumers keep: a transaction's beginning, each call in it, and its commit are crash points."""
+    """The stores of the consumers: a transaction's beginning, each call in it, and its commit are crash points."""
 
     inner: Any
     crash_points: CrashPoints
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self.inner, name)
-        return Numbered(found, self.crash_points, name) if name in _VIEWS else found
+        return NumberedCalls(found, self.crash_points, name) if name in _VIEWS else found
 
     @asynccontextmanager
     async def store(self, consumer: str) -> AsyncIterator["NumberedWork"]:
@@ -54,5 +54,5 @@ class NumberedWork:
     def __getattr__(self, name: str) -> Any:
         found = getattr(self.inner, name)
         if name in _BOOKS:
-            return Numbered(found, self.crash_points, f"{self.consumer}: {name}")
-        return getattr(Numbered(self.inner, self.crash_points, self.consumer), name)
+            return NumberedCalls(found, self.crash_points, f"{self.consumer}: {name}")
+        return getattr(NumberedCalls(self.inner, self.crash_points, self.consumer), name)

@@ -23,7 +23,7 @@ from orderflow.domain.errors import Unavailable
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.settings import CONSUMERS, Settings
 from orderflow.testing.consumers.shop import HandClock
-from orderflow.testing.crash_points import CHANNEL, GATEWAY, STREAM, CrashPoints, Numbered
+from orderflow.testing.crash_points import CHANNEL, GATEWAY, STREAM, CrashPoints, NumberedCalls
 
 from .counting_consumer import COUNTING, CountingConsumer
 from .crash_point_adapters import NumberedEffects, NumberedStorage
@@ -38,7 +38,7 @@ ROUNDS = 20
 
 @define(eq=False)
 class Installation:
-    """What survives a process: the storage, the topic with its cursors, the money at the gateway, the mail.
+    """The parts that survive a process: the storage, the topic with its cursors, the money at the gateway, the mail.
 
     ``connect`` gives a new process its way to the storage; ``close`` it after the last.
     """
@@ -91,10 +91,10 @@ def _settings(url: str) -> Settings:
 
 @frozen
 class Parts:
-    """What a process is made of. A mutant is made of others."""
+    """The parts of a process. A mutant has others."""
 
     def relay_topic(self, installation: Installation, crash_points: CrashPoints) -> Any:
-        return Numbered(installation.topic, crash_points, "topic", STREAM, first="cursors")
+        return NumberedCalls(installation.topic, crash_points, "topic", STREAM, first="cursors")
 
     def source(
         self, installation: Installation, crash_points: CrashPoints, consumer: str, idle: Callable[[], None]
@@ -192,8 +192,8 @@ async def process(installation: Installation, crash_points: CrashPoints, parts: 
     for provider, part in (
         (container.storage, parts.storage(storage, crash_points)),
         (container.effects, parts.effects(effects, crash_points)),
-        (container.gateway, Numbered(installation.gateway, crash_points, "gateway", GATEWAY)),
-        (container.channels, [Numbered(installation.mail, crash_points, "mail", CHANNEL)]),
+        (container.gateway, NumberedCalls(installation.gateway, crash_points, "gateway", GATEWAY)),
+        (container.channels, [NumberedCalls(installation.mail, crash_points, "mail", CHANNEL)]),
         (container.relay_topic, parts.relay_topic(installation, crash_points)),
         (container.topic_reader, installation.topic),
     ):
@@ -204,12 +204,12 @@ async def process(installation: Installation, crash_points: CrashPoints, parts: 
 
 @frozen
 class _Idle:
-    """Whoever waits for news has nothing to do, and ends."""
+    """A wakeup that ends a process which waits for news, as it has nothing to do."""
 
     stop: asyncio.Event
 
     def notify(self) -> None:
-        """Nobody is told of commits."""
+        """Do nothing on a commit."""
 
     async def wait(self, at_most: float) -> None:
         self.stop.set()

@@ -1,6 +1,6 @@
-"""What must hold after any fault, whoever made it: the one checker of the small and of the large campaign.
+"""The invariants that hold after any fault, checked for the small and for the large campaign.
 
-To what ``orderflow check`` compares (log, rows, topic, effects) it adds what only the outside can tell: what was
+To what ``orderflow check`` compares (log, rows, topic, effects) it adds what only the outside knows: what was
 acknowledged, where cursors once stood, what moved at the gateway and arrived as mail.
 """
 
@@ -124,7 +124,7 @@ async def check_money(storage: Any, order_ids: Iterable[str], gateway: SandboxGa
         if (attempt.status is AttemptStatus.SUCCEEDED) != (key in moved):
             asked.differ(key, f"is {attempt.status}, and the gateway {'moved it' if key in moved else 'knows nothing'}")
     for key in moved - known.keys():
-        asked.differ(key, "was moved, and no attempt tells of it")
+        asked.differ(key, "was moved, and no attempt records it")
 
 
 async def check_mail(effects: Any, order_ids: Iterable[str], sent: Sequence[Message], report: CheckReport) -> None:
@@ -142,7 +142,7 @@ async def check_mail(effects: Any, order_ids: Iterable[str], sent: Sequence[Mess
         elif not arrived[notification.key]:
             asked.differ(notification.key, f"to {notification.recipient} is noted as sent, and never arrived")
     for key in arrived.keys() - wanted:
-        asked.differ(key, "arrived, and no notification tells of it")
+        asked.differ(key, "arrived, and no notification records it")
 
 
 def differences(report: CheckReport) -> list[str]:

@@ -1,4 +1,4 @@
-"""Many writers on a few hot orders while somebody reads along: is anything missed, is anything out of order?"""
+"""Many writers on a few hot orders while a reader follows the log, which must miss nothing and keep the order."""
 
 import asyncio
 from collections import Counter, defaultdict
@@ -62,7 +62,7 @@ class Relay:
 
 @define
 class Race:
-    """``writers`` change HOT_ORDERS through ``storages``, which tell ``news``, until there are so many ``events``.
+    """``writers`` change HOT_ORDERS through ``storages``, which notify ``news``, until there are so many ``events``.
 
     Each at random, but the same for the same ``seed``: one order under an idempotency key or several in one
     transaction, one event of each or some; a change that is refused; and on PostgreSQL a transaction that takes
@@ -222,7 +222,7 @@ async def verdict(storage: SqlStorage, seen: Sequence[Read], *, dense: bool = Tr
 
 
 def out_of_order(seen: Sequence[Read], *, dense: bool = True) -> int:
-    """How many did not follow the one before them, in their order or, where positions are dense, in their bucket."""
+    """Count events that did not follow the one before, in their order or, if positions are dense, in their bucket."""
     return OutOfOrder(dense).count(seen)
 
 

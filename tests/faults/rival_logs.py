@@ -29,7 +29,7 @@ def _appending(log: object) -> Iterator[None]:
 
 @contextmanager
 def naive_sequence() -> Iterator[None]:
-    """Positions of one sequence for all, which nobody holds until the commit."""
+    """Positions of one sequence for all, which no transaction holds until the commit."""
 
     def log(taken: _Arrays, news: _Arrays) -> list[str]:
         return [

@@ -7,7 +7,15 @@ from attrs import define, field
 from orderflow.application.check import CheckReport
 from orderflow.application.notifications.notification import Contact
 from orderflow.domain.errors import OrderFlowError
-from orderflow.testing.crash_points import AtCrashPoint, ConnectionFailure, CrashPoints, Died, EachOnce, How, none
+from orderflow.testing.crash_points import (
+    AtCrashPoint,
+    ConnectionFailure,
+    CrashPointFault,
+    CrashPoints,
+    EachOnce,
+    ProcessDied,
+    none,
+)
 
 from .client import ORDERS, SHIPPER, SOLD_OUT, Client
 from .counting_consumer import check_counts
@@ -15,7 +23,7 @@ from .installation import SHIPPED, Installation, Parts, process
 from .invariants import Acknowledgement, Witness, check_mail, check_money, differences, invariants
 
 PATIENCE = 600.0
-"""Seconds from one process to the next by the installation's clock: what the last had claimed is anybody's again."""
+"""Seconds from one process to the next by the installation's clock: what the last had claimed is free again."""
 ALL = 1_000
 """Clients; a sweep ends long before."""
 DEADLINE = 600.0
@@ -23,8 +31,8 @@ DEADLINE = 600.0
 
 
 @define
-class Swept:
-    """How many ``points`` had trouble, how many processes and orders that took, and what did not hold."""
+class SweepResult:
+    """The result: ``points`` with a fault, the number of processes and orders, and the violated invariants."""
 
     points: int = 0
     processes: int = 0
@@ -80,7 +88,7 @@ class Sweep:
             self.witness.look(await it.reached())
             await client.ask(it)
             await it.work()
-        except Died:
+        except ProcessDied:
             return True
         return crash_points.troubles > 0
 
@@ -93,11 +101,15 @@ class Sweep:
         """All invariants on all that was asked so far."""
         acknowledged = [
             Acknowledgement(
-                client.key(request, self.installation), told.order_id, told.version, told.body, request.creates
+                client.key(request, self.installation),
+                response.order_id,
+                response.version,
+                response.body,
+                request.creates,
             )
             for client in self.clients
             for request in client.requests
-            if (told := client.acknowledged.get(request.what)) is not None
+            if (response := client.acknowledged.get(request.what)) is not None
         ]
         ids = {it.order_id for it in acknowledged}
         it = await process(self.installation, CrashPoints())
@@ -112,19 +124,19 @@ class Sweep:
 
 async def sweep(
     installation: Installation,
-    hows: Sequence[How],
+    hows: Sequence[CrashPointFault],
     parts: Parts = SHIPPED,
     *,
     clients: int = ALL,
     often: bool = False,
-) -> Swept:
+) -> SweepResult:
     """Meet each of ``hows`` once at every crash point, while client after client places its orders; then check all.
 
     It ends with the first client that meets no trouble, or after that many ``clients``.
     With ``often`` all is checked after each client as well, and the first difference ends it.
     """
     trouble, going = EachOnce(hows), Sweep(installation, parts)
-    swept = Swept()
+    swept = SweepResult()
     more = True
     while more and len(going.clients) < clients and not swept.found:
         try:
@@ -144,9 +156,9 @@ async def sweep(
     return swept
 
 
-async def sweep_each_alone(new: Callable[[], Installation], hows: Sequence[How]) -> Swept:
+async def sweep_each_alone(new: Callable[[], Installation], hows: Sequence[CrashPointFault]) -> SweepResult:
     """Meet every crash point of an installation's first orders, each in a new installation that is checked."""
-    swept = Swept()
+    swept = SweepResult()
     for how in hows:
         trouble = AtCrashPoint(1, how)
         going = Sweep(new())
@@ -162,7 +174,7 @@ async def sweep_each_alone(new: Callable[[], Installation], hows: Sequence[How])
     return swept
 
 
-async def _note(going: Sweep, swept: Swept) -> None:
+async def _note(going: Sweep, swept: SweepResult) -> None:
     await going.finish()
     report = await going.check()
     swept.found += differences(report)

@@ -17,6 +17,8 @@ from .invariants import differences
 
 SEED = "ORDERFLOW_TEST_FAULTS_SEED"
 SIZE = "ORDERFLOW_TEST_FAULTS_SIZE"
+SHOWN = 20
+"""Problems that are printed; the number of all is in the failure."""
 
 pytestmark = [pytest.mark.large, pytest.mark.timeout(5_400)]
 Say = Callable[[str], None]
@@ -24,7 +26,7 @@ Say = Callable[[str], None]
 
 @pytest.fixture
 def say(request: pytest.FixtureRequest) -> Say:
-    """What goes on, while it goes on."""
+    """A function that prints the progress of the campaign."""
     plugins = request.config.pluginmanager
     terminal, capture = plugins.getplugin("terminalreporter"), plugins.getplugin("capturemanager")
 
@@ -46,6 +48,8 @@ async def test_nothing_is_lost_doubled_or_out_of_order_whatever_breaks(tmp_path:
     for line in campaign.figures(report):
         note(line)
     problems = [*campaign.failures, *missing(campaign, report), *differences(report)]
+    for problem in problems[:SHOWN]:
+        say(problem)
     assert not problems, f"make faults SEED={seed}: {len(problems)} problems"
 
 

@@ -1,4 +1,4 @@
-"""What the campaign is made of does what it says: its timetable, its orders and its links."""
+"""The parts of the campaign work: its timetable, its orders and its links."""
 
 import asyncio
 from collections import Counter
@@ -72,7 +72,7 @@ async def link() -> AsyncIterator[Link]:
 
 
 async def _say(link: Link, what: bytes) -> bytes:
-    """What comes back on a new connection; nothing where it breaks off."""
+    """Return the reply on a new connection; nothing if it breaks off."""
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", link.port)
         writer.write(what)
@@ -112,15 +112,15 @@ async def test_a_commit_whose_acknowledgement_is_kept_back_was_done(postgresql_u
     link = PostgresLink(free_port(), address.port or 5432)
     await link.open()
     through: SqlStorage = await connect(address._replace(netloc=f"{address.username}@127.0.0.1:{link.port}").geturl())
-    await placed(through, "told")
-    await through.views.get("told")
+    await placed(through, "placed")
+    await through.views.get("placed")
 
     link.swallow_next()
-    await through.views.get("told")  # reading is answered
+    await through.views.get("placed")  # reading is answered
     with pytest.raises(StorageUnavailable):
-        await placed(through, "untold")
+        await placed(through, "unanswered")
 
     assert link.acknowledgements == 1
-    assert (await through.views.get("untold")).version == 1
+    assert (await through.views.get("unanswered")).version == 1
     await commit(through, place(id="next"))
     await link.close()

@@ -27,7 +27,7 @@ from .campaign.verdict import (
     check_secrets,
     compare_topic,
 )
-from .campaign.workload import Acknowledged, Plan, Step, Workload
+from .campaign.workload import AcknowledgedRequest, Plan, Step, Workload
 from .conftest import Connect
 
 LOG: dict[Address, tuple[str, int, bytes]] = {
@@ -40,7 +40,7 @@ PLANTED = re.compile(b"planted")
 
 
 def _records() -> list[Record]:
-    return [Record(bucket, at, *told) for (bucket, at), told in LOG.items()]
+    return [Record(bucket, at, *rest) for (bucket, at), rest in LOG.items()]
 
 
 @pytest.mark.parametrize(
@@ -80,8 +80,8 @@ async def database(postgresql_url: str, connect: Connect) -> AsyncIterator[async
     await connection.execute(
         'INSERT INTO dead_letters (consumer, order_id, sequence, bucket, position, topic, "partition", "offset", '
         "error, message, trace, attempts, first_failed_at, last_failed_at, type, event_id, occurred_at, body, "
-        "correlation_id, traceparent) VALUES ('analytics', $1, 2, $2, 2, $3, 0, 7, 'Poisoned', 'it is poison', "
-        "'Traceback: Poisoned', 3, $4, $4, '', '', $4, '', '', '')",
+        "correlation_id, traceparent) VALUES ('analytics', $1, 2, $2, 2, $3, 0, 7, 'PoisonEvent', 'it is poison', "
+        "'Traceback: PoisonEvent', 3, $4, $4, '', '', $4, '', '', '')",
         ORDER,
         bucket_of(ORDER),
         TOPIC,
@@ -99,7 +99,7 @@ async def _at_once(_: float) -> None:
 def _workload(*, version: int = 2, answer: bytes = b"answer", order_id: str = ORDER) -> Workload:
     workload = Workload(Plan(1, 0), (), "", None, _at_once)
     digest = md5(answer, usedforsecurity=False).hexdigest()
-    workload.acknowledged["place"] = Acknowledged(order_id, version, digest, creates=True)
+    workload.acknowledged["place"] = AcknowledgedRequest(order_id, version, digest, creates=True)
     return workload
 
 

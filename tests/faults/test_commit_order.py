@@ -1,4 +1,4 @@
-"""Positions are dense in each bucket in commit order, whoever writes at once: who reads along misses nothing."""
+"""Positions are dense in each bucket in commit order with concurrent writers: a reader of the log misses nothing."""
 
 import pytest
 from orderflow.adapters.wakeup import LocalWakeup
@@ -25,7 +25,7 @@ async def test_a_relay_misses_nothing_of_many_writers_on_twenty_hot_orders(
     await race()
 
     found = await verdict(reading, race.reader.seen)
-    told = ", ".join(f"{many} {what}" for what, many in sorted(race.done.items()))
-    note(f"{writers} writers on {backend} ({told}), a relay meanwhile: {found}")
+    writes = ", ".join(f"{many} {what}" for what, many in sorted(race.done.items()))
+    note(f"{writers} writers on {backend} ({writes}), a relay meanwhile: {found}")
     assert found.clean
     assert found.compared == len(race.reader.seen) == race.written >= events

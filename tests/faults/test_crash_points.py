@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
-from orderflow.testing.crash_points import DEATHS, FAILURES, How
+from orderflow.testing.crash_points import DEATHS, FAILURES, CrashPointFault
 
 from .conftest import Note
 from .installation import Installation, at, in_memory
-from .sweep import ALL, Swept, sweep, sweep_each_alone
+from .sweep import ALL, SweepResult, sweep, sweep_each_alone
 
 FEW = 2
 """Clients on a database in every run: they meet two points of three, and memory meets all."""
@@ -43,8 +43,8 @@ async def test_every_call_may_be_refused_or_done_without_an_answer(note: Note) -
 
 
 @pytest.mark.large
-@pytest.mark.parametrize("how", How)
-async def test_each_trouble_alone_leaves_a_clean_installation(how: How, note: Note) -> None:
+@pytest.mark.parametrize("how", CrashPointFault)
+async def test_each_trouble_alone_leaves_a_clean_installation(how: CrashPointFault, note: Note) -> None:
     swept = await sweep_each_alone(in_memory, [how])
 
     _held(swept, note, f"{how} each call, each in an installation of its own, on memory", points=150)
@@ -53,14 +53,14 @@ async def test_each_trouble_alone_leaves_a_clean_installation(how: How, note: No
 @pytest.mark.large
 @pytest.mark.parametrize("hows", [DEATHS, FAILURES], ids=["deaths", "failures"])
 async def test_no_call_to_a_database_is_left_out(
-    installation: Installation, hows: Sequence[How], request: pytest.FixtureRequest, note: Note
+    installation: Installation, hows: Sequence[CrashPointFault], request: pytest.FixtureRequest, note: Note
 ) -> None:
     swept = await sweep(installation, hows)
 
     _held(swept, note, f"{' and '.join(hows)} every call, on {request.node.callspec.params['installation']}")
 
 
-def _held(swept: Swept, note: Note, what: str, *, points: int = 200) -> None:
+def _held(swept: SweepResult, note: Note, what: str, *, points: int = 200) -> None:
     note(f"{what}: {swept}")
     assert swept.found == []
     assert swept.points >= points

@@ -54,11 +54,11 @@ async def test_without_the_groups_metadata_its_events_stand_there_twice(
     settings: KafkaSettings, relays: tuple[KafkaRelayTopic, KafkaRelayTopic], note: Note
 ) -> None:
     await _overtaken(relays)
-    nobody = Consumer({"bootstrap.servers": settings.bootstrap_servers, "group.id": settings.relay_group})
+    outsider = Consumer({"bootstrap.servers": settings.bootstrap_servers, "group.id": settings.relay_group})
 
-    await _wakes(settings, nobody.consumer_group_metadata())
+    await _wakes(settings, outsider.consumer_group_metadata())
 
-    nobody.close()
+    outsider.close()
     doubles = _doubles(settings)
     assert doubles > 0
     note(f"the group's metadata left out: caught, {doubles} events twice on the topic")
@@ -78,7 +78,7 @@ async def _overtaken(relays: tuple[KafkaRelayTopic, KafkaRelayTopic]) -> bytes:
     pending = PublishPending(storage.log, newcomer, storage.cursors)
 
     async def published() -> int:
-        with suppress(StreamUnavailable):  # the group is still changing; whoever runs a relay asks again
+        with suppress(StreamUnavailable):  # the group is still changing; a relay asks again
             return await pending()
         return 0
 
@@ -112,6 +112,6 @@ async def _own_of(relay: KafkaRelayTopic) -> Mapping[int, int | None]:
 
 
 def _doubles(settings: KafkaSettings) -> int:
-    """How many events stand on the topic, committed, more than once."""
+    """Count the committed events that the topic has more than once."""
     times = Counter(seen.address for seen in on_topic(settings))
     return sum(many > 1 for many in times.values())

@@ -7,7 +7,7 @@ from time import monotonic
 import pytest
 from orderflow.adapters.sql import SqlStorage
 from orderflow.adapters.wakeup import LocalWakeup
-from orderflow.testing.crash_points import DEATHS, FAILURES, How
+from orderflow.testing.crash_points import DEATHS, FAILURES, CrashPointFault
 
 from . import mutants, rival_logs
 from .conftest import Connect, Note
@@ -15,7 +15,7 @@ from .installation import Parts, in_memory
 from .race import OutOfOrder, Race, Reader, Relay, linger, verdict
 from .sweep import sweep
 
-SWEPT: dict[str, tuple[Parts, Sequence[How]]] = {
+SWEPT: dict[str, tuple[Parts, Sequence[CrashPointFault]]] = {
     "commit before effect": (mutants.CommitBeforeEffect(), DEATHS),
     "no cursor guard": (mutants.NoCursorGuard(), DEATHS),
     "a retry topic": (mutants.RetryTopic(), FAILURES),

@@ -52,7 +52,7 @@ class Writers:
         self.start()
 
     def acknowledged(self) -> dict[str, int]:
-        """By order the newest version that anybody was told."""
+        """Return the newest acknowledged version by order."""
         newest: Counter[str] = Counter()
         for path in self.folder.glob("p*.said"):
             for line in self._said(path):
@@ -99,14 +99,16 @@ async def test_what_sqlite_acknowledged_survives_its_writers(
         pass
 
     read = await verdict(reading, relay.seen)
-    report, told = await _checked(sqlite_url), writers.acknowledged()
-    rows = await reading.audit.many(list(told))
-    lost = [order_id for order_id, version in told.items() if order_id not in rows or rows[order_id].version < version]
-    note(f"{WRITERS} processes on SQLite, {kills} killed: {len(lost)} of {len(told)} orders lost a change; {read}")
+    report, versions = await _checked(sqlite_url), writers.acknowledged()
+    rows = await reading.audit.many(list(versions))
+    lost = [
+        order_id for order_id, version in versions.items() if order_id not in rows or rows[order_id].version < version
+    ]
+    note(f"{WRITERS} processes on SQLite, {kills} killed: {len(lost)} of {len(versions)} orders lost a change; {read}")
     assert lost == []
     assert read.clean
     assert differences(report) == []
-    assert read.compared > len(told) > kills
+    assert read.compared > len(versions) > kills
 
 
 async def _checked(url: str) -> CheckReport:

@@ -15,7 +15,15 @@ from orderflow.testing.clock import ManualClock
 from orderflow.testing.consumers.webhook_receiver import Receiver
 from orderflow.testing.consumers.webhooks import Installation
 from orderflow.testing.consumers.world import World
-from orderflow.testing.crash_points import DEATHS, FAILURES, AtCrashPoint, CrashPoints, Died, How, Numbered
+from orderflow.testing.crash_points import (
+    DEATHS,
+    FAILURES,
+    AtCrashPoint,
+    CrashPointFault,
+    CrashPoints,
+    NumberedCalls,
+    ProcessDied,
+)
 
 from .conftest import Note
 from .crash_point_adapters import NumberedEffects, NumberedStorage
@@ -41,7 +49,7 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
 
 @pytest.mark.parametrize("hows", [DEATHS, FAILURES], ids=["dies", "fails"])
 async def test_each_event_arrives_in_sequence_wherever_a_process_dies_or_a_call_fails(
-    world: World, hows: tuple[How, ...], note: Note
+    world: World, hows: tuple[CrashPointFault, ...], note: Note
 ) -> None:
     here = Installation(world, most=FEW_UNSETTLED)
     step = 3 if isinstance(world.storage, MemoryStorage) else 7
@@ -75,10 +83,10 @@ async def _lived(here: Installation, order: str, crash_points: CrashPoints) -> N
     """An order's life, handled and sent by a process with these crash points, and by one after it without."""
     await here.shop.live(order)
     process = _with(here, crash_points)
-    with suppress(Died, StorageUnavailable):
+    with suppress(ProcessDied, StorageUnavailable):
         for _ in range(2):
             await process.consume()
-            await process.sender("first", client=Numbered(here.client, crash_points, "receiver")).send_due()
+            await process.sender("first", client=NumberedCalls(here.client, crash_points, "receiver")).send_due()
     here.world.clock.forward(seconds=LEASE.total_seconds() + 1)
     for _ in range(3):
         await here.consume()

@@ -16,14 +16,14 @@ class TopicWithGroups(MemoryTopic):
 
 
 READS = 200
-"""Batches that nobody needs for what is on the topic of a test."""
+"""More batches than the topic of a test needs."""
 
 
 @define(eq=False)
 class FromTopic:
     """Reads on from the group's offset, which is committed after the effects.
 
-    ``idle`` is told when nothing is new, or when so much was read that something must be missing for ever.
+    ``idle`` is notified when nothing is new, or when so much was read that something must be missing for ever.
     """
 
     topic: TopicWithGroups

@@ -1,4 +1,4 @@
-"""What real servers need of a test: patience."""
+"""Longer deadlines for tests on real servers."""
 
 import pytest
 from orderflow.application.health.doctor import connections as reach

@@ -1,4 +1,4 @@
-"""Status, metrics, logs, traces and Kafka's own tool tell the same of one installation, while a day goes through it."""
+"""Status, metrics, logs, traces and Kafka's own tool agree about one installation that runs a day."""
 
 import json
 import subprocess
@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from attrs import frozen
-from orderflow.adapters.telemetry.metrics import catalogue as told
+from orderflow.adapters.telemetry.metrics import catalogue
 
-from tests.support.installation import Installation, Running, installation
+from tests.support.installation import Installation, RunningProcess, installation
 from tests.support.kafka import KafkaBroker
-from tests.support.metrics import Scraped
+from tests.support.metrics import Samples
 from tests.support.stack import PROGRAM, Stack
 from tests.support.waiting import eventually
 
@@ -24,22 +24,22 @@ TOOL = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
 
 
 @frozen
-class Watched:
-    """An installation of separate processes; ``inventory`` is told to stand still, so that there is lag to agree on."""
+class MonitoredInstallation:
+    """An installation of separate processes; ``inventory`` is paused, so that there is lag to agree on."""
 
     here: Installation
     kafka: KafkaBroker
-    processes: Mapping[str, Running]
+    processes: Mapping[str, RunningProcess]
 
     def status(self) -> Mapping[str, Any]:
         found: Mapping[str, Any] = self.here.run("status", "--interval", "0")
         return found
 
-    def metrics(self, process: str) -> Scraped:
-        return Scraped.at(str(self.processes[process].line("operations")["url"]))
+    def metrics(self, process: str) -> Samples:
+        return Samples.at(str(self.processes[process].line("operations")["url"]))
 
     def group_lags(self, groups: Iterable[str]) -> Mapping[str, int]:
-        """What ``kafka-consumer-groups --describe`` counts; all of a partition where nothing was ever committed."""
+        """Return the lag by ``kafka-consumer-groups --describe``; a whole partition if nothing was ever committed."""
         command = f"--bootstrap-server {self.kafka.bootstrap_servers} --describe"
         asked = [f"--group={group}" for group in groups]
         rows = [line.split() for line in self.kafka.tool(TOOL, *command.split(), *asked).splitlines()]
@@ -56,17 +56,17 @@ class Watched:
 
 
 @pytest.fixture
-def watched(kafka: KafkaBroker, migrated_url: str, topic_name: str, tmp_path: Path) -> Iterator[Watched]:
+def watched(kafka: KafkaBroker, migrated_url: str, topic_name: str, tmp_path: Path) -> Iterator[MonitoredInstallation]:
     with installation(Stack(tmp_path, migrated_url, kafka.bootstrap_servers, topic_name)) as here:
         here.run("topics", "create")
         here.run("rollout", "pause", PAUSED, "--by", "the test", "--reason", "lag to agree on")
         processes = {"relay": here.start("relay"), **{name: here.start("consume", name) for name in CONSUMERS}}
         for process in processes.values():
             process.line("operations")
-        yield Watched(here, kafka, processes)
+        yield MonitoredInstallation(here, kafka, processes)
 
 
-def test_all_that_tells_of_an_installation_tells_the_same(watched: Watched, tmp_path: Path) -> None:
+def test_all_reports_of_an_installation_agree(watched: MonitoredInstallation, tmp_path: Path) -> None:
     here = watched.here
     here.run("simulate", "generate", str(tmp_path / "day"), "--orders", str(ORDERS), "--seed", "3")
 
@@ -86,24 +86,24 @@ def test_all_that_tells_of_an_installation_tells_the_same(watched: Watched, tmp_
     _agreed_at_rest(watched, head)
 
 
-def _at_rest(watched: Watched, *readers: str) -> bool:
-    """Whether they have handled everything, and their offsets, which follow, are committed."""
+def _at_rest(watched: MonitoredInstallation, *readers: str) -> bool:
+    """Return whether the consumers have handled everything, and have committed their offsets."""
     lags = {each["reader"]: (each["events"], each["groupLag"]) for each in watched.status()["readers"]}
     return all(lags[reader] == (0, 0) for reader in readers)
 
 
-def _a_scrape_lies_between_two_looks(watched: Watched) -> None:
-    """What only grows was, when it was scraped, no less than before and no more than after."""
+def _a_scrape_lies_between_two_looks(watched: MonitoredInstallation) -> None:
+    """Assert that each counter's scraped value is between an earlier and a later reading."""
     before, scraped, after = watched.status(), watched.metrics("analytics"), watched.status()
 
-    assert before["head"] <= scraped.total(told.LOG_EVENTS) <= after["head"]
+    assert before["head"] <= scraped.total(catalogue.LOG_EVENTS) <= after["head"]
     for earlier, later in zip(before["readers"], after["readers"], strict=True):
         if (reader := earlier["reader"]) in CONSUMERS:
             least, most = before["head"] - later["position"], after["head"] - earlier["position"]
-            assert least <= scraped.total(told.LAG, consumer=reader) <= most, reader
+            assert least <= scraped.total(catalogue.LAG, consumer=reader) <= most, reader
 
 
-def _agreed_while_one_stands_still(watched: Watched) -> int:
+def _agreed_while_one_stands_still(watched: MonitoredInstallation) -> int:
     status, lag = watched.status(), {each["reader"]: each["events"] for each in watched.here.run("lag")}
     head: int = status["head"]
     readers = {each["reader"]: each for each in status["readers"]}
@@ -113,9 +113,11 @@ def _agreed_while_one_stands_still(watched: Watched) -> int:
     assert {name: each["events"] for name, each in readers.items()} == lag
     for process in watched.processes:
         scraped = watched.metrics(process)
-        assert scraped.total(told.LOG_EVENTS) == head
-        assert scraped.total(told.LOG_WAITING) == lag["relay"]
-        assert {name: scraped.total(told.LAG, consumer=name) for name in CONSUMERS} == {n: lag[n] for n in CONSUMERS}
+        assert scraped.total(catalogue.LOG_EVENTS) == head
+        assert scraped.total(catalogue.LOG_WAITING) == lag["relay"]
+        assert {name: scraped.total(catalogue.LAG, consumer=name) for name in CONSUMERS} == {
+            n: lag[n] for n in CONSUMERS
+        }
     lags = watched.group_lags(each["group"] for each in readers.values())
     assert {each["group"]: each["groupLag"] for each in readers.values()} == lags
     assert readers[PAUSED]["groupLag"] >= head  # offsets also count the ends of transactions
@@ -128,13 +130,15 @@ def _agreed_while_one_stands_still(watched: Watched) -> int:
     return head
 
 
-def _agreed_at_rest(watched: Watched, head: int) -> None:
+def _agreed_at_rest(watched: MonitoredInstallation, head: int) -> None:
     status = watched.status()
     assert status["head"] == head
     assert {each["reader"]: each["groupLag"] for each in status["readers"]} == dict.fromkeys(("relay", *CONSUMERS), 0)
 
-    sent = watched.metrics("relay").total(told.SENT_MESSAGES, via="relay", outcome="ok")
-    handled = {name: watched.metrics(name).total(told.PROCESSED, consumer=name, outcome="ok") for name in CONSUMERS}
+    sent = watched.metrics("relay").total(catalogue.SENT_MESSAGES, via="relay", outcome="ok")
+    handled = {
+        name: watched.metrics(name).total(catalogue.PROCESSED, consumer=name, outcome="ok") for name in CONSUMERS
+    }
     lines = {name: len(watched.lines(name, "handled")) for name in CONSUMERS}
     assert sent == head
     assert handled == lines == dict.fromkeys(CONSUMERS, head)

@@ -1,4 +1,4 @@
-"""Each alert fires by its fault and clears after it, told by a real Prometheus that scrapes a running installation.
+"""Each alert fires by its fault and clears after it, in a real Prometheus that scrapes a running installation.
 
 The rules are those of deploy/prometheus, in a hurry: LENGTHS and LIMITS say what becomes of their times. All else,
 every expression above all, is as it ships. Faults that do not disturb each other are made together.
@@ -45,7 +45,7 @@ BOSS = {"X-Actor": "admin:boss", "Content-Type": "application/json"}
 
 
 @define(eq=False)
-class Ordering:
+class OrderingClient:
     """A client that places an order every half second, and cancels it, while ``coming`` is set."""
 
     client: httpx.Client
@@ -70,17 +70,17 @@ class Ordering:
 
 
 @frozen
-class Watched:
+class MonitoredInstallation:
     """An installation that is ordered from and watched, and the servers that it stands on."""
 
     stack: Stack
     prometheus: LocalPrometheus
-    ordering: Ordering
+    ordering: OrderingClient
     postgres: PostgresServer
     kafka: KafkaBroker
 
     def run(self, *arguments: str) -> Any:
-        """What a command of the installation's answers."""
+        """Return the output of a command of the installation."""
         return self.stack.command_line.json(*arguments)
 
     def execute(self, statement: str) -> Any:
@@ -96,13 +96,13 @@ class Watched:
         return asyncio.run(run())
 
     def count(self, rows: str) -> int:
-        """How many rows a table has, ``WHERE`` and all."""
+        """Count the rows of a table, with or without a ``WHERE``."""
         return int(self.execute(f"SELECT count(*) FROM {rows}"))
 
 
 @contextmanager
 def in_background(work: Callable[[threading.Event], None]) -> Iterator[None]:
-    """``work`` goes on inside; its event tells it to end."""
+    """Run ``work`` in the background until the block ends, which sets its event."""
     over = threading.Event()
     thread = threading.Thread(target=work, args=(over,), daemon=True)
     thread.start()
@@ -116,7 +116,7 @@ def in_background(work: Callable[[threading.Event], None]) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def watched(
     postgres: PostgresServer, kafka: KafkaBroker, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Watched]:
+) -> Iterator[MonitoredInstallation]:
     stack = Stack(tmp_path_factory.mktemp("watched"), migrated_database(postgres), kafka.bootstrap_servers, "watched")
     stack.command_line.json("topics", "create")
     doors = {part: free_port() for part in PARTS}
@@ -130,12 +130,12 @@ def watched(
             process.start()
         prometheus = running.enter_context(obtain(lambda: LocalPrometheus(rules, targets)))
         client = running.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{http}", timeout=180))
-        ordering = Ordering(client)
+        ordering = OrderingClient(client)
         ordering.coming.set()
         running.enter_context(in_background(ordering))
         eventually(lambda: prometheus.query("orderflow:revenue:rate1h > 0"), deadline=400, that="revenue is watched")
         prometheus.wait_clear(deadline=400)
-        yield Watched(stack, prometheus, ordering, postgres, kafka)
+        yield MonitoredInstallation(stack, prometheus, ordering, postgres, kafka)
 
 
 def _process(stack: Stack, part: str, **settings: str) -> OwnProcess:
@@ -145,11 +145,11 @@ def _process(stack: Stack, part: str, **settings: str) -> OwnProcess:
     return process
 
 
-Fault = Callable[[Watched], AbstractContextManager[Any]]
+Fault = Callable[[MonitoredInstallation], AbstractContextManager[Any]]
 
 
 @contextmanager
-def a_process_hangs(here: Watched) -> Iterator[None]:
+def a_process_hangs(here: MonitoredInstallation) -> Iterator[None]:
     """The consumer notifications stands still, so that events which come after wait for it."""
     process = here.stack.processes["notifications"]
     process.pause()
@@ -160,7 +160,7 @@ def a_process_hangs(here: Watched) -> Iterator[None]:
 
 
 @contextmanager
-def a_handler_fails(here: Watched) -> Iterator[None]:
+def a_handler_fails(here: MonitoredInstallation) -> Iterator[None]:
     """Analytics finds its own books wrong, for one order after another: a rate is seen only over several scrapes."""
     names = [f"poison-{number}" for number in range(60)]
     for name in names:
@@ -189,7 +189,7 @@ def a_handler_fails(here: Watched) -> Iterator[None]:
 
 
 @contextmanager
-def orders_are_left_alone(here: Watched) -> Iterator[None]:
+def orders_are_left_alone(here: MonitoredInstallation) -> Iterator[None]:
     here.ordering.place("forgotten")
     try:
         yield
@@ -198,7 +198,7 @@ def orders_are_left_alone(here: Watched) -> Iterator[None]:
 
 
 @contextmanager
-def nobody_orders(here: Watched) -> Iterator[None]:
+def no_orders_come(here: MonitoredInstallation) -> Iterator[None]:
     here.ordering.coming.clear()
     try:
         yield
@@ -207,13 +207,13 @@ def nobody_orders(here: Watched) -> Iterator[None]:
 
 
 @contextmanager
-def kafka_is_away(here: Watched) -> Iterator[None]:
+def kafka_is_away(here: MonitoredInstallation) -> Iterator[None]:
     with here.kafka.down(kill=True):
         yield
 
 
 @contextmanager
-def the_database_is_away(here: Watched) -> Iterator[None]:
+def the_database_is_away(here: MonitoredInstallation) -> Iterator[None]:
     here.postgres.stop()
     try:
         yield
@@ -222,8 +222,8 @@ def the_database_is_away(here: Watched) -> Iterator[None]:
 
 
 TOGETHER: Mapping[str, tuple[Sequence[Fault], Sequence[tuple[str, Mapping[str, str]]]]] = {
-    "one consumer hangs, another fails, an order is left alone, and then nobody orders": (
-        (a_process_hangs, orders_are_left_alone, a_handler_fails, nobody_orders),
+    "one consumer hangs, another fails, an order is left alone, and then no orders come": (
+        (a_process_hangs, orders_are_left_alone, a_handler_fails, no_orders_come),
         (
             ("OrderflowProcessDown", {"part": "notifications"}),
             ("OrderflowHandlerErrors", {"consumer": "analytics"}),
@@ -250,7 +250,7 @@ TOGETHER: Mapping[str, tuple[Sequence[Fault], Sequence[tuple[str, Mapping[str, s
 
 @pytest.mark.parametrize(("faults", "expected"), TOGETHER.values(), ids=TOGETHER.keys())
 def test_alerts_fire_by_their_fault_and_clear_after_it(
-    watched: Watched, faults: Sequence[Fault], expected: Sequence[tuple[str, Mapping[str, str]]]
+    watched: MonitoredInstallation, faults: Sequence[Fault], expected: Sequence[tuple[str, Mapping[str, str]]]
 ) -> None:
     watched.prometheus.wait_clear(deadline=400)
 

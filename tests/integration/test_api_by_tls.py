@@ -12,8 +12,8 @@ from orderflow.adapters.telemetry.metrics import catalogue
 
 from tests.support.certificates import Certificates
 from tests.support.commands import order_json
-from tests.support.installation import Installation, Running, installation
-from tests.support.metrics import Scraped
+from tests.support.installation import Installation, RunningProcess, installation
+from tests.support.metrics import Samples
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
@@ -38,7 +38,7 @@ def orderflow(tmp_path: Path, migrated_url: str, certificates: Certificates) -> 
         yield here
 
 
-def serials(service: Running, certificates: Certificates) -> set[Any]:
+def serials(service: RunningProcess, certificates: Certificates) -> set[Any]:
     """The certificates that new connections get."""
     found = set()
     trusted = certificates.client()
@@ -68,7 +68,7 @@ def test_new_certificates_are_used_by_every_worker_and_no_connection_is_lost(
         shown = kept.get("/v1/orders/o1", headers=CUSTOMER)
     findings = {found["code"]: found for found in orderflow.stack.command_line("--json", "doctor").data["findings"]}
     listening = {part["url"] for process in orderflow.run("status")["processes"] for part in process["parts"]}
-    expires = Scraped.at(service.operations).total(catalogue.HTTP_CERTIFICATE_EXPIRES)
+    expires = Samples.at(service.operations).total(catalogue.HTTP_CERTIFICATE_EXPIRES)
 
     assert url.startswith("https://")
     assert (placed.status_code, shown.status_code) == (201, 200)

@@ -29,7 +29,7 @@ def reading(folder: Path, kafka: KafkaBroker, topic: str, group: str) -> OwnProc
 
 
 def books(folder: Path) -> dict[str, Any]:
-    """What the example has kept so far."""
+    """Return the rows that the example has stored so far."""
     file = folder / "books.json"
     if not file.exists():
         return {"orders": {}, "revenue": {}}

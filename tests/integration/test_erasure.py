@@ -15,7 +15,7 @@ from orderflow.adapters.kafka import KafkaSettings
 
 from tests.integration.kafka.conftest import on_topic
 from tests.integration.test_seen import BEHIND
-from tests.support.installation import Installation, Running, installation
+from tests.support.installation import Installation, RunningProcess, installation
 from tests.support.kafka import KafkaBroker
 from tests.support.postgres import PostgresServer
 from tests.support.smtp import SmtpServer
@@ -36,9 +36,9 @@ PLANTED = {
     "email": "planted.person@mail.example",
     "label": "planted-phone-of-ann",
 }
-"""What is kept of the customer C1."""
+"""The personal data of the customer C1."""
 KEPT = {"street": "Kept-Street", "email": "kept.person@mail.example"}
-"""What is kept of the customer C2, who stays; so the search finds what is there."""
+"""The personal data of the customer C2, who stays; so the search finds what is there."""
 
 
 @frozen
@@ -144,14 +144,14 @@ def _figures(client: httpx.Client) -> dict[str, Any]:
 
 
 def _settled(url: str) -> bool:
-    """Whether every consumer is at the log's heads, and something was sent and nothing waits."""
+    """Return whether every consumer is at the log's heads, mail was sent, and none waits."""
     pending = "SELECT 1 FROM notifications WHERE status = 'pending'"
     sent = "SELECT 1 FROM notifications WHERE status = 'sent' AND recipient LIKE 'customer:%'"
     behind, waiting, done = (asyncio.run(_rows(url, statement)) for statement in (BEHIND, pending, sent))
     return not behind and not waiting and bool(done)
 
 
-def _scan(here: Installation, client: httpx.Client, processes: list[Running]) -> Scan:
+def _scan(here: Installation, client: httpx.Client, processes: list[RunningProcess]) -> Scan:
     stack = here.stack
     places = asyncio.run(_tables(stack.database_url))
     topic = KafkaSettings(bootstrap_servers=stack.bootstrap_servers, topic=stack.topic)

@@ -19,7 +19,7 @@ SECONDS = 180
 
 @asynccontextmanager
 async def reading(*arguments: str) -> AsyncIterator[asyncio.StreamReader]:
-    """What the example prints while it runs."""
+    """The output of the example while it runs."""
     program = await asyncio.create_subprocess_exec(sys.executable, "-u", str(EXAMPLE), *arguments, stdout=PIPE)
     try:
         assert program.stdout is not None
@@ -41,9 +41,9 @@ async def test_a_plain_kafka_consumer_sees_each_orders_events_once_and_in_order(
             await lived(flow, order)
 
         async with reading(kafka.bootstrap_servers, topic_name) as printed, asyncio.timeout(SECONDS):
-            told = [(await printed.readline()).decode().split() for _ in range(len(LIFE) * len(orders))]
+            lines = [(await printed.readline()).decode().split() for _ in range(len(LIFE) * len(orders))]
 
         stop.set()
         flow.container.news().notify()
         await relaying
-    assert {order: [line[1] for line in told if line[2] == order] for order in orders} == dict.fromkeys(orders, LIFE)
+    assert {order: [line[1] for line in lines if line[2] == order] for order in orders} == dict.fromkeys(orders, LIFE)

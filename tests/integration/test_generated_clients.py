@@ -26,7 +26,7 @@ ENDED = ["order.payment_processed", "order.delivered"]
 
 
 def done(command: list[str | Path], folder: Path, **environment: str) -> str:
-    """What the command printed. It has to succeed."""
+    """Return the output of a command that must succeed."""
     ended = subprocess.run(
         command,
         cwd=folder,

@@ -95,13 +95,13 @@ async def test_many_records_that_are_not_ours_leave_few_rows(here: Here) -> None
     await asyncio.to_thread(write, here, [{"value": b"junk"}] * junk)
 
     async with here.running() as container:
-        letters = container.effects().dead_letters
+        dead_letters = container.effects().dead_letters
 
         async def all_are_counted() -> bool:
-            return dict(await letters.unrecognized_counts()) == dict.fromkeys(CONSUMERS, junk)
+            return dict(await dead_letters.unrecognized_counts()) == dict.fromkeys(CONSUMERS, junk)
 
         await eventually_async(all_are_counted, that="all junk is counted")
-        stored = await letters.unrecognized_records("analytics", limit=junk)
+        stored = await dead_letters.unrecognized_records("analytics", limit=junk)
 
     assert MAX_SET_ASIDE <= len(stored) <= MAX_SET_ASIDE + 3 * container.settings().consumer_batch
 

@@ -14,9 +14,9 @@ import pytest
 from orderflow.adapters.telemetry.metrics import catalogue
 
 from tests.support.commands import order_json
-from tests.support.installation import Installation, Running, installation
+from tests.support.installation import Installation, RunningProcess, installation
 from tests.support.load import load
-from tests.support.metrics import Scraped
+from tests.support.metrics import Samples
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
@@ -30,7 +30,7 @@ def orderflow(tmp_path: Path, migrated_url: str) -> Iterator[Installation]:
         yield here
 
 
-def worker_ids(service: Running) -> set[int]:
+def worker_ids(service: RunningProcess) -> set[int]:
     """The processes of the service that run its API."""
     found = set()
     for child in psutil.Process(service.process.pid).children():
@@ -70,9 +70,9 @@ def test_workers_share_a_port_and_everything_else_runs_once(orderflow: Installat
     with httpx.Client() as kept:
         assert {kept.get(f"{url}/livez").status_code for _ in range(3)} == {200}
     assert [place(url, f"o{number}") for number in range(20)] == [201] * 20
-    eventually(lambda: Scraped.at(service.operations).total(catalogue.CREATED) == 20, that="analytics has handled all")
+    eventually(lambda: Samples.at(service.operations).total(catalogue.CREATED) == 20, that="analytics has handled all")
 
-    seen = Scraped.at(service.operations)
+    seen = Samples.at(service.operations)
     assert seen.by(catalogue.COMMANDS, "outcome", command="create_order") == {"ok": 20}
     assert seen.total(catalogue.HTTP_SECONDS, "_count", route="/v1/orders", status="201") == 20
     assert seen.by(catalogue.ORDERS, "state") == {"waiting_for_shipper": 20}
@@ -104,7 +104,7 @@ def test_a_worker_that_is_killed_loses_only_its_requests_in_flight_and_is_starte
     placed = {*placing.acknowledged, *later.acknowledged}
     assert placed <= stored(orderflow)
     assert len(stored(orderflow) - placed) <= len(broken)
-    counted = Scraped.at(service.operations).total(catalogue.HTTP_SECONDS, "_count", route="/v1/orders", status="201")
+    counted = Samples.at(service.operations).total(catalogue.HTTP_SECONDS, "_count", route="/v1/orders", status="201")
     assert len(placed) <= counted <= len(placed) + len(broken)
     assert service.exit_code(signal.SIGTERM) == 0
 

@@ -27,7 +27,7 @@ TYPES: Mapping[str, set[str]] = {
     "order.cancelled": {"reason", "cancelledBy", "cancelledAt"},
     "order.delivered": {"shipperId", "deliveryTime", "deliveredAt"},
 }
-"""What the data of each type has at least; more may be added to it."""
+"""The fields that the data of each type has at least."""
 ENVELOPE = ["id", "type", "orderId", "userId", "data", "occurredAt", "version"]
 HEADERS = {
     "ce_specversion",
@@ -103,7 +103,7 @@ def kcat(stack: Stack, *arguments: str) -> str:
 
 
 def dense(numbers: Sequence[int]) -> bool:
-    """Whether they are 1, 2, 3 ... in this order."""
+    """Return whether the numbers are 1, 2, 3 ... in this order."""
     return list(numbers) == list(range(1, len(numbers) + 1))
 
 

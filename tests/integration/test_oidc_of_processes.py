@@ -16,8 +16,8 @@ from attrs import define, field
 from orderflow.adapters.telemetry.metrics import catalogue
 
 from tests.support.identity_provider import AUDIENCE, IdentityProvider, SigningKey, signed_by_public_key, unsigned
-from tests.support.installation import Installation, Running, installation
-from tests.support.metrics import Scraped
+from tests.support.installation import Installation, RunningProcess, installation
+from tests.support.metrics import Samples
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
@@ -30,7 +30,7 @@ class Provider:
     loop: asyncio.AbstractEventLoop = field(factory=asyncio.new_event_loop)
 
     def call(self, work: Callable[[], Any]) -> Any:
-        """What ``work``, which returns a coroutine, does on the provider's thread."""
+        """Run the coroutine that ``work`` returns on the provider's thread, and return its result."""
         ended: Future[Any] = asyncio.run_coroutine_threadsafe(work(), self.loop)
         return ended.result(60)
 
@@ -62,29 +62,29 @@ def orderflow(tmp_path: Path, provider: Provider) -> Iterator[Installation]:
 
 
 @pytest.fixture
-def service(orderflow: Installation) -> Running:
+def service(orderflow: Installation) -> RunningProcess:
     return orderflow.start("serve", "--no-consumers")
 
 
-def asked(service: Running, token: str) -> httpx.Response:
+def asked(service: RunningProcess, token: str) -> httpx.Response:
     return httpx.get(f"{service.url}/v1/orders", headers={"Authorization": f"Bearer {token}"}, timeout=180)
 
 
-def status(service: Running, token: str) -> int:
+def status(service: RunningProcess, token: str) -> int:
     return asked(service, token).status_code
 
 
-def reads(service: Running) -> dict[str, float]:
-    return dict(Scraped.at(service.operations).by(catalogue.OIDC_READS, "outcome"))
+def reads(service: RunningProcess) -> dict[str, float]:
+    return dict(Samples.at(service.operations).by(catalogue.OIDC_READS, "outcome"))
 
 
-def admitted(service: Running, token: str) -> None:
+def admitted(service: RunningProcess, token: str) -> None:
     eventually(lambda: status(service, token) == 200, deadline=120, every=0.2, that="the token is accepted")
 
 
 @contextmanager
 def harmed(provider: Provider, harm: str) -> Iterator[None]:
-    """A provider that does not tell its keys."""
+    """Keep the provider from serving its keys."""
     at = provider.at
     match harm:
         case "down":
@@ -106,8 +106,8 @@ def harmed(provider: Provider, harm: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("harm", ["down", "hangs", "huge", "endless", "moved", "nonsense"])
-def test_a_provider_that_does_not_tell_its_keys_ends_no_session_and_is_told_to_operators(
-    orderflow: Installation, provider: Provider, service: Running, harm: str
+def test_a_provider_that_does_not_serve_its_keys_ends_no_session_and_is_reported_to_operators(
+    orderflow: Installation, provider: Provider, service: RunningProcess, harm: str
 ) -> None:
     known = provider.at.token()
     admitted(service, known)
@@ -155,7 +155,7 @@ LIES: dict[str, Callable[[IdentityProvider], str]] = {
 }
 
 
-def test_tokens_that_lie_are_refused_and_end_nobody_elses_session(provider: Provider, service: Running) -> None:
+def test_tokens_that_lie_are_refused_and_end_no_other_session(provider: Provider, service: RunningProcess) -> None:
     known = provider.at.token()
     admitted(service, known)
 
@@ -166,7 +166,7 @@ def test_tokens_that_lie_are_refused_and_end_nobody_elses_session(provider: Prov
     assert status(service, known) == 200
 
 
-def test_keys_are_rotated_while_callers_come(provider: Provider, service: Running) -> None:
+def test_keys_are_rotated_while_callers_come(provider: Provider, service: RunningProcess) -> None:
     admitted(service, provider.at.token())
     for number in range(3):
         old, new = provider.at.keys[-1], SigningKey.ec(f"n{number}")

@@ -43,13 +43,13 @@ def test_a_newcomer_comes_from_an_empty_folder_to_a_running_and_watched_installa
         check=False,
     )
 
-    assert done.returncode == 0, _told(done, tmp_path)
+    assert done.returncode == 0, _output(done, tmp_path)
     assert "first-order" in (tmp_path / "api.log").read_text()
     assert not any("cut off" in log.read_text() for log in tmp_path.glob("*.log"))
 
 
 def _lines(block: Block, folder: Path, here: Mapping[str, str]) -> list[str]:
-    """What the block asks to be typed; a file that it gives is written."""
+    """Return the lines to type from a block; write the file that it shows."""
     language, _, name = block.info.partition(" file=")
     if name:
         (folder / name).write_text(_as_here(block.body, here))
@@ -68,7 +68,7 @@ def _as_here(text: str, here: Mapping[str, str]) -> str:
 
 
 def _addresses(postgres: PostgresServer, kafka: KafkaBroker, topic: str) -> dict[str, str]:
-    """What the page says, and what it is here: addresses, ports, and names that nobody else takes."""
+    """Map addresses, ports and names of the page to those of this test, which no other test uses."""
     name = topic.replace("-", "_")
     authority = postgres.url.rpartition("@")[2].partition("/")[0]
     return {
@@ -89,7 +89,7 @@ def _environment() -> dict[str, str]:
     return kept | {"PATH": f"{scripts}{os.pathsep}{kept['PATH']}", "SOURCE_TREE": str(TREE)}
 
 
-def _told(done: subprocess.CompletedProcess[str], folder: Path) -> str:
+def _output(done: subprocess.CompletedProcess[str], folder: Path) -> str:
     logs = "\n".join(f"{log.name}: {log.read_text()[-1500:]}" for log in sorted(folder.glob("*.log")))
     return f"exit {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}\n{logs}"
 

@@ -119,7 +119,7 @@ def test_two_copies_share_the_work_and_one_goes_on_alone(
 
 
 def gapless(file: Path, placed: Sequence[str]) -> bool:
-    """Whether it was called once for each order from some moment on, and for none before."""
+    """Return whether the handler was called once for each order from some moment on, and for none before."""
     called = lines_of(file)
     return sorted(called) == sorted(placed[-len(called) :])
 

@@ -147,14 +147,14 @@ def _answers(port: int) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("setting", "value", "told"),
+    ("setting", "value", "reason"),
     [
         ("ORDERFLOW_PAYMENT_GATEWAY", "own_gatway:make_gateway", "there is no module own_gatway"),
         ("ORDERFLOW_NOTIFICATION_CHANNELS", "own_channel:make_sms", "make_sms() fails: KeyError"),
         ("ORDERFLOW_CONSUMERS", "kitchen=own_handlers:tickets", "has no tickets; did you mean ticket"),
     ],
 )
-def test_a_part_that_cannot_be_ends_serve_with_its_reason(folder: Path, setting: str, value: str, told: str) -> None:
+def test_a_part_that_cannot_be_ends_serve_with_its_reason(folder: Path, setting: str, value: str, reason: str) -> None:
     done = subprocess.run(
         (*PROGRAM, "serve"),
         cwd=folder,
@@ -167,5 +167,5 @@ def test_a_part_that_cannot_be_ends_serve_with_its_reason(folder: Path, setting:
 
     assert done.returncode == 2
     assert f"{setting}: " in done.stderr
-    assert told in " ".join(done.stderr.split())
+    assert reason in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr

@@ -32,11 +32,11 @@ def asking() -> Iterator[httpx.Client]:
         yield client
 
 
-Ordering = Callable[[str, str], httpx.Response]
+PlaceOrder = Callable[[str, str], httpx.Response]
 
 
 @pytest.fixture
-def order(asking: httpx.Client) -> Ordering:
+def order(asking: httpx.Client) -> PlaceOrder:
     """Place an order of that id by HTTP, as its customer."""
 
     def place(url: str, order_id: str) -> httpx.Response:
@@ -73,7 +73,7 @@ def test_the_operations_port_answers_while_the_event_loop_is_blocked(
 
 
 def test_one_process_answers_notifies_and_analyses_and_ends_at_once_with_nothing_lost(
-    orderflow: Installation, asking: httpx.Client, order: Ordering
+    orderflow: Installation, asking: httpx.Client, order: PlaceOrder
 ) -> None:
     service = orderflow.start("serve")
     healthy = [asking.get(f"{service.url}/{path}").status_code for path in ("livez", "readyz")]
@@ -102,7 +102,7 @@ def test_an_interrupt_ends_it_as_a_termination_does(orderflow: Installation) -> 
     assert service.exit_code(signal.SIGINT) == 0
 
 
-def test_an_api_alone_leaves_the_events_to_a_consumer_of_its_own(orderflow: Installation, order: Ordering) -> None:
+def test_an_api_alone_leaves_the_events_to_a_consumer_of_its_own(orderflow: Installation, order: PlaceOrder) -> None:
     service = orderflow.start("serve", "--no-consumers", "--no-relay")
     order(service.url, "o1")
     before = orderflow.count("order_progress")
@@ -129,12 +129,13 @@ def test_a_port_that_is_taken_is_a_failure_that_names_it(orderflow: Installation
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
-def test_an_api_that_nobody_could_call_does_not_start(orderflow: Installation, address: str) -> None:
+def test_an_api_without_a_way_to_authenticate_does_not_start(orderflow: Installation, address: str) -> None:
     service = orderflow.start("serve", HTTP_HOST=address, HTTP_DEV="false")
 
     assert service.exit_code() == 1
     assert "there is no token" in service.said()
     assert "orderflow serve --dev" in service.said()
+    assert "part" not in service.said()  # nothing was started, and no other process sees one that fails
 
 
 def test_development_mode_is_chosen_by_an_option_and_says_so(orderflow: Installation, asking: httpx.Client) -> None:
@@ -192,7 +193,7 @@ def test_a_relay_without_kafka_is_a_failure_that_names_the_setting(orderflow: In
 
 
 def test_orders_are_taken_while_kafka_cannot_be_reached(
-    orderflow: Installation, asking: httpx.Client, order: Ordering
+    orderflow: Installation, asking: httpx.Client, order: PlaceOrder
 ) -> None:
     orderflow.stack.bootstrap_servers = f"127.0.0.1:{free_port()}"
     service = orderflow.start("serve")

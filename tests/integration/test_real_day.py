@@ -12,7 +12,7 @@ from tests.support.waiting import eventually
 
 ORDERS = 80
 QUICK = {"ORDERFLOW_KAFKA_SESSION_TIMEOUT_MS": "3000"}
-"""Who takes over from a process that was killed waits so long."""
+"""The wait of the process that takes over from a killed one."""
 AN_EVENTFUL_DAY = ORDERS * 7
 
 
@@ -22,7 +22,7 @@ def day(tmp_path: Path) -> Path:
 
 
 def _events(stack: Stack) -> int:
-    """How many events are in the log now."""
+    """Count the events in the log."""
 
     async def count() -> int:
         storage = SqlStorage.at(stack.database_url, pool_size=1)

@@ -1,4 +1,4 @@
-"""A database is restored to an earlier point: relay and consumers see it, refuse, and go on once the log is mended."""
+"""A database is restored to an earlier point: relay and consumers see it, refuse, and go on after its repair."""
 
 import asyncio
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from orderflow.application.recovery.epochs import Epochs
 from orderflow.entrypoints.settings import CONSUMERS, Settings
 from orderflow.testing.orders import assigned, in_bucket, placed
 
-from tests.integration.kafka.conftest import KnownProcess, on_topic
+from tests.integration.kafka.conftest import TopicRecord, on_topic
 from tests.support.databases import migrated_database
 from tests.support.here import Here, caught_up
 from tests.support.kafka import KafkaBroker
@@ -64,7 +64,7 @@ async def _longer_than_the_topic(here: Here) -> int:
         return sum((await container.storage().log.heads()).values())
 
 
-async def test_what_was_lost_is_refused_and_after_mending_all_goes_on_and_agrees(
+async def test_a_log_with_lost_events_is_refused_and_after_its_repair_all_goes_on_and_agrees(
     here: Here, server: LocalPostgres
 ) -> None:
     await _restored(here, server)
@@ -77,7 +77,7 @@ async def test_what_was_lost_is_refused_and_after_mending_all_goes_on_and_agrees
     async with here.opened() as container:
         found = await container.examine()()
         looked = await container.find_lost_events()()
-        mended = await container.repair_log()(by="ann", reason="the disk of the database died")
+        repair = await container.repair_log()(by="ann", reason="the disk of the database died")
         again = await container.repair_log()(by="ann", reason="once more")
         cured = await container.examine()()
 
@@ -91,8 +91,8 @@ async def test_what_was_lost_is_refused_and_after_mending_all_goes_on_and_agrees
         *((order_id, 1, 0) for order_id in LOST),
         *((order_id, 1, 3) for order_id in KEPT[:3]),
     }
-    assert mended.begun is not None
-    assert (mended.begun.epoch, again.begun) == (2, None)
+    assert repair.begun is not None
+    assert (repair.begun.epoch, again.begun) == (2, None)
     assert "log_behind_topic" not in [finding.code for finding in cured.findings]
 
     async with here.running() as container:
@@ -103,7 +103,7 @@ async def test_what_was_lost_is_refused_and_after_mending_all_goes_on_and_agrees
     assert report.clean, report
     assert report.notes == ["14 records of earlier epochs are on the topic and not compared"]
     assert sum(heads.values()) == events
-    epochs = Epochs((mended.begun,))
+    epochs = Epochs((repair.begun,))
     counting = [it for it in on_topic(here.kafka) if _counts(it, epochs)]
     assert sorted(it.address for it in counting) == [
         (b, at) for b, head in sorted(heads.items()) for at in range(1, head + 1)
@@ -113,13 +113,13 @@ async def test_what_was_lost_is_refused_and_after_mending_all_goes_on_and_agrees
 
 @pytest.fixture
 def standby(server: LocalPostgres) -> Iterator[LocalPostgres]:
-    """What takes the server's place when that is gone; it is started by the test."""
+    """The standby that takes the server's place; the test starts it."""
     standby = LocalPostgres()
     yield standby
     standby.close()
 
 
-async def test_a_standby_that_lacks_the_last_moments_is_refused_by_those_who_run_on_until_the_log_is_mended(
+async def test_a_standby_that_lacks_the_last_moments_is_refused_by_running_processes_until_the_log_is_repaired(
     here: Here, server: LocalPostgres, standby: LocalPostgres
 ) -> None:
     either = Here(evolve(here.settings, database_url=_either(here.settings.database_url, standby)))
@@ -140,7 +140,7 @@ async def test_a_standby_that_lacks_the_last_moments_is_refused_by_those_who_run
         taken = await placed(container.storage(), in_bucket(bucket_of(LOST[0]), 1)[0])
 
     shown = await asyncio.to_thread(either.command_line.json, "log", "repair", "--dry-run")
-    mended = await asyncio.to_thread(
+    repair = await asyncio.to_thread(
         either.command_line.json, "log", "repair", "--by", "ann", "--reason", "db1 is gone"
     )
     async with either.running() as container:
@@ -149,7 +149,7 @@ async def test_a_standby_that_lacks_the_last_moments_is_refused_by_those_who_run
 
     assert [error.code for error in refused] == ["log_behind_topic", "log_behind_topic"]
     assert {each["orderId"] for each in shown["loss"]["orders"]} == set(LOST)
-    assert (mended["begun"]["epoch"], checked["clean"]) == (2, True)
+    assert (repair["begun"]["epoch"], checked["clean"]) == (2, True)
     assert taken.id in {seen.key for seen in on_topic(either.kafka)}
 
 
@@ -159,7 +159,7 @@ def _either(url: str, standby: LocalPostgres) -> str:
     return urlunsplit(urlsplit(url)._replace(netloc=hosts, query="target_session_attrs=read-write"))
 
 
-def _counts(seen: KnownProcess, epochs: Epochs) -> bool:
+def _counts(seen: TopicRecord, epochs: Epochs) -> bool:
     bucket, position = seen.address
     kept = epochs.kept(bucket, int(seen.headers["epoch"]))
     return kept is None or position <= kept

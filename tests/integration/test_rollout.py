@@ -23,14 +23,14 @@ from orderflow.entrypoints.simulation.run_day import InProcessOrderClient, RunDa
 from orderflow.entrypoints.wiring.lifespan import opened
 
 from tests.conftest import FIGURE
-from tests.integration.kafka.conftest import KnownProcess, on_topic
+from tests.integration.kafka.conftest import TopicRecord, on_topic
 from tests.support.kafka import KafkaBroker
 from tests.support.stack import Stack
 from tests.support.waiting import eventually_async
 
 ORDERS = 70
 STEPS = 50
-"""How much of the day is lived at each share."""
+"""Steps of the day at each share."""
 WORD = {"by": "ann", "reason": "the rollout of this test"}
 
 
@@ -63,19 +63,19 @@ class Rollout:
     container: Any
     day: InParts
     seen_after: list[float] = field(factory=list)
-    """The seconds from each change until the relay told of it."""
+    """The seconds from each change until the relay logged it."""
 
-    def topic(self) -> Sequence[KnownProcess]:
+    def topic(self) -> Sequence[TopicRecord]:
         """Everything that stands there now."""
         return on_topic(KafkaSettings(bootstrap_servers=self.stack.bootstrap_servers, topic=self.stack.topic))
 
     async def publish(self, percent: int) -> None:
         """Set the share, and wait until the relay says that it goes by it."""
-        told = len(self._told())
+        before = len(self._logged())
         await self.container.set_publishing_share()(percent, **WORD)
         changed_at = datetime.now(UTC)
         seen = await eventually_async(
-            lambda: [line for line in self._told()[told:] if line["percent"] == percent],
+            lambda: [line for line in self._logged()[before:] if line["percent"] == percent],
             that=f"the relay sees {percent} %",
         )
         self.seen_after.append((datetime.fromisoformat(seen[0]["time"]) - changed_at).total_seconds())
@@ -92,12 +92,12 @@ class Rollout:
     async def caught_up(self) -> None:
         """Wait until relay and consumers have come to all that the share lets through."""
 
-        async def nobody_is_waited_for() -> bool:
+        async def nothing_is_pending() -> bool:
             return not any(each.pending for each in await self.container.lag()())
 
-        await eventually_async(nobody_is_waited_for, every=0.1)
+        await eventually_async(nothing_is_pending, every=0.1)
 
-    def _told(self) -> list[Mapping[str, Any]]:
+    def _logged(self) -> list[Mapping[str, Any]]:
         lines = (self.stack.folder / "relay.log").read_text().splitlines()
         return [json.loads(line) for line in lines if '"percent"' in line]
 
@@ -207,7 +207,7 @@ async def _handled_by(container: Any, consumer: str) -> bool:
     return dict(await heads) == dict(await cursors)
 
 
-def assert_each_once_and_in_order(topic: Sequence[KnownProcess], heads: Mapping[int, int]) -> None:
+def assert_each_once_and_in_order(topic: Sequence[TopicRecord], heads: Mapping[int, int]) -> None:
     """Within a partition offsets ascend: there each bucket's positions and each order's sequences are dense from 1."""
     positions: dict[int, list[int]] = {}
     sequences: dict[str, list[int]] = {}

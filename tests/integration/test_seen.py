@@ -1,4 +1,4 @@
-"""Orders through separate real processes, as their logs, traces and the command line tell of them.
+"""Orders through separate real processes, as their logs, traces and the command line show them.
 
 One installation lives once for all tests here: an API, a relay and three consumers, each a process of its own, on a
 real PostgreSQL and a real Kafka, with a mail server and a collector of spans. Secrets are planted wherever something
@@ -18,8 +18,8 @@ import pytest
 from attrs import define, field, frozen
 from orderflow.adapters.kafka import KafkaSettings
 
-from tests.integration.kafka.conftest import KnownProcess, on_topic
-from tests.support.installation import Installation, Running, installation
+from tests.integration.kafka.conftest import TopicRecord, on_topic
+from tests.support.installation import Installation, RunningProcess, installation
 from tests.support.kafka import KafkaBroker
 from tests.support.otlp import OtlpReceiver
 from tests.support.postgres import PostgresServer
@@ -54,27 +54,27 @@ PERSONAL: Mapping[str, str] = {
     "database password": "planted-db-pw",
     "SMTP password": "planted-smtp-pw",
     "Kafka secret": "planted-sasl-pw",
-    "a token that nobody has": "of_planted_token_that_nobody_has",
+    "an unknown token": "of_planted_unknown_token",
     "an idempotency key": "planted-idempotency-key",
     "a parameter": "planted-parameter",
     "a path": "planted.path@mail.example",
 }
 """Nowhere but in the tables of orders and contacts, and in mails."""
 FREE_TEXT: Mapping[str, str] = {"dish": "Planted-Dish", "reason": "planted reason of a person"}
-"""On the events, by contract; in no line, no metric, no span and nothing that a dead letter says of itself."""
+"""On the events, by contract; in no line, no metric, no span and no error of a dead letter."""
 
 
 @frozen
-class Lived:
-    """What is left of it: all that was written by anybody, and ways to ask on."""
+class RunOutput:
+    """Everything that the processes have written, and clients for further requests."""
 
     logs: Mapping[str, str]
     installation: Installation
     collector: OtlpReceiver
     metrics: str
-    records: Sequence[KnownProcess]
+    records: Sequence[TopicRecord]
     bodies: Sequence[str]
-    letters: Sequence[Mapping[str, Any]]
+    dead_letters: Sequence[Mapping[str, Any]]
     bearer: str
     traces: Mapping[str, Any]
 
@@ -91,24 +91,26 @@ class Lived:
 
 
 @define
-class Living:
+class RunningInstallation:
     """The installation while it lives."""
 
     here: Installation
     url: str
-    processes: dict[str, Running] = field(factory=dict)
+    processes: dict[str, RunningProcess] = field(factory=dict)
 
-    def start(self, name: str, *arguments: str) -> Running:
+    def start(self, name: str, *arguments: str) -> RunningProcess:
         self.processes[name] = self.here.start(*arguments)
         return self.processes[name]
 
     def caught_up(self) -> bool:
-        """Whether every consumer's cursors stand at the log's heads."""
+        """Return whether every consumer's cursors are at the log's heads."""
         return not _sql(self.url, BEHIND)
 
 
 @pytest.fixture(scope="module")
-def lived(postgres: PostgresServer, kafka: KafkaBroker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
+def lived(
+    postgres: PostgresServer, kafka: KafkaBroker, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunOutput]:
     folder, topic = tmp_path_factory.mktemp("seen"), f"orders-{uuid.uuid4().hex[:12]}"
     plain_url = postgres.create_database()
     with SmtpServer() as smtp, OtlpReceiver() as collector:
@@ -119,7 +121,7 @@ def lived(postgres: PostgresServer, kafka: KafkaBroker, tmp_path_factory: pytest
             upgraded = here.start("db", "upgrade")
             assert upgraded.exit_code(within=PATIENCE) == 0, upgraded.said()
             here.run("topics", "create")
-            yield _live(Living(here, plain_url), collector, upgraded)
+            yield _live(RunningInstallation(here, plain_url), collector, upgraded)
 
 
 def with_password(url: str) -> str:
@@ -141,7 +143,7 @@ def _settings(smtp: SmtpServer, collector: OtlpReceiver) -> Mapping[str, str]:
     }
 
 
-def _live(living: Living, collector: OtlpReceiver, upgraded: Running) -> Lived:
+def _live(living: RunningInstallation, collector: OtlpReceiver, upgraded: RunningProcess) -> RunOutput:
     here, url = living.here, living.url
     here.run("contacts", "set", "customer:C1", "--email", PERSONAL["email"])
     here.run("stock", "set", "R7", "F-short", "0")
@@ -170,14 +172,14 @@ def _live(living: Living, collector: OtlpReceiver, upgraded: Running) -> Lived:
         process.process.terminate()
     ended = {name: process.process.wait(PATIENCE) for name, process in living.processes.items()}
     assert set(ended.values()) == {0}, ended
-    return Lived(
+    return RunOutput(
         logs={"upgrade": _talk(upgraded), **{name: process.said() for name, process in living.processes.items()}},
         installation=here,
         collector=collector,
         metrics=metrics,
         records=on_topic(KafkaSettings(bootstrap_servers=here.stack.bootstrap_servers, topic=here.stack.topic)),
         bodies=[row["body"].decode() for row in _sql(url, "SELECT body FROM order_events")],
-        letters=[dict(row) for row in _sql(url, "SELECT * FROM dead_letters")],
+        dead_letters=[dict(row) for row in _sql(url, "SELECT * FROM dead_letters")],
         bearer=token,
         traces=traces,
     )
@@ -193,8 +195,8 @@ def _trace(here: Any, order_id: str) -> Any:
     return eventually(complete, deadline=PATIENCE, every=0.2, that=f"all events of {order_id} are found")
 
 
-def _talk(command: Running) -> str:
-    """What a command has said beside its data, a table."""
+def _talk(command: RunningProcess) -> str:
+    """Return the log lines of a command, without its data."""
     return "".join(line for line in command.said().splitlines(keepends=True) if line.startswith("{"))
 
 
@@ -256,18 +258,20 @@ def _errors(asking: httpx.Client) -> None:
         asking.get("/v1/orders:count", params={"q": PERSONAL["telephone number"]}),
         asking.get("/v1/orders", params={"q": PERSONAL["name"], "cursor": PERSONAL["name"]}),
         asking.get("/v1/orders", params={"q": PERSONAL["name"] * 20}),
-        asking.get("/v1/stream", params={"ticket": PERSONAL["a token that nobody has"]}),
+        asking.get("/v1/stream", params={"ticket": PERSONAL["an unknown token"]}),
         asking.get("/v1/stream", params={"lastEventId": PERSONAL["a parameter"]}),
-        asking.get("/v1/orders", headers={"Authorization": f"Bearer {PERSONAL['a token that nobody has']}"}),
-        asking.get("/v1/orders", headers={"Authorization": f"Basic {PERSONAL['a token that nobody has']}"}),
+        asking.get("/v1/orders", headers={"Authorization": f"Bearer {PERSONAL['an unknown token']}"}),
+        asking.get("/v1/orders", headers={"Authorization": f"Basic {PERSONAL['an unknown token']}"}),
         asking.get("/v1/orders", headers={"X-Correlation-ID": PERSONAL["note"], "traceparent": PERSONAL["note"]}),
         asking.post(f"/v1/orders/{LIVED}/cancel", json={"reason": FREE_TEXT["reason"]}),
         asking.post("/v1/orders", json=_body("o-keyed"), headers=key),
         asking.post("/v1/orders", json=_body("o-keyed-again"), headers=key),
         asking.post("/v1/orders", json={**_body(LIVED), "userId": "C2"}),
     ]
-    told = [answer.status_code for answer in more]
-    assert told == [400, 404, 404, 400, 400, 200, 200, 400, 400, 401, 400, 401, 401, 200, 409, 201, 422, 409], str(told)
+    statuses = [answer.status_code for answer in more]
+    assert statuses == [400, 404, 404, 400, 400, 200, 200, 400, 400, 401, 400, 401, 401, 200, 409, 201, 422, 409], str(
+        statuses
+    )
 
 
 def _of(correlation_id: str, **more: str) -> dict[str, str]:
@@ -296,7 +300,7 @@ def _body(order_id: str, food: str = "F1") -> dict[str, Any]:
 
 
 def _sql(url: str, *statements: str) -> list[asyncpg.Record]:
-    """What the last one found."""
+    """Return the rows of the last statement."""
 
     async def ask() -> list[asyncpg.Record]:
         connection = await asyncpg.connect(url)
@@ -310,7 +314,7 @@ def _sql(url: str, *statements: str) -> list[asyncpg.Record]:
     return asyncio.run(ask())
 
 
-def test_one_grep_shows_an_orders_whole_life(lived: Lived) -> None:
+def test_one_grep_shows_an_orders_whole_life(lived: RunOutput) -> None:
     found = lived.grep(K_LIVED)
 
     handled = {name: [it["type"] for it in found[name] if it["event"] == "handled"] for name in CONSUMERS}
@@ -326,7 +330,7 @@ def test_one_grep_shows_an_orders_whole_life(lived: Lived) -> None:
     assert all(it["duration"] >= 0 for name in CONSUMERS for it in found[name] if it["event"] == "handled")
 
 
-def test_what_a_consumer_causes_carries_the_id_of_what_caused_it(lived: Lived) -> None:
+def test_what_a_consumer_causes_carries_the_id_of_what_caused_it(lived: RunOutput) -> None:
     found = lived.grep(K_SHORT)
 
     [cancelled] = [it for it in found["inventory"] if it["event"] == "order changed"]
@@ -340,19 +344,19 @@ def test_what_a_consumer_causes_carries_the_id_of_what_caused_it(lived: Lived) -
     }
 
 
-def test_a_failure_is_found_by_the_same_id(lived: Lived) -> None:
+def test_a_failure_is_found_by_the_same_id(lived: RunOutput) -> None:
     refused, parked = lived.grep(K_REFUSED), lived.grep(K_PARKED)
 
     [fault] = [it for it in refused["api"] if it["level"] == "error"]
     failed = [it for it in parked["notifications"] if it["event"] == "event failed"]
-    [letter] = [it for it in parked["notifications"] if it["event"] == "order parked"]
+    [dead_letter] = [it for it in parked["notifications"] if it["event"] == "order parked"]
     assert "Error" in fault["error"]["code"]
     assert "Traceback" in fault["exception"]
     assert [it["attempt"] for it in failed] == [1, 2, 3]
-    assert (letter["order_id"], letter["consumer"], letter["attempt"]) == (PARKED, "notifications", 3)
+    assert (dead_letter["order_id"], dead_letter["consumer"], dead_letter["attempt"]) == (PARKED, "notifications", 3)
 
 
-def test_every_line_of_every_process_has_one_form(lived: Lived) -> None:
+def test_every_line_of_every_process_has_one_form(lived: RunOutput) -> None:
     lines = {name: lived.lines(name) for name in lived.logs}
 
     assert all({"time", "level", "event", "logger"} <= line.keys() for said in lines.values() for line in said)
@@ -361,7 +365,7 @@ def test_every_line_of_every_process_has_one_form(lived: Lived) -> None:
     assert all(isinstance(line["error"], dict) for said in lines.values() for line in said if "error" in line)
 
 
-def test_the_spans_of_an_order_are_one_trace_across_all_processes(lived: Lived) -> None:
+def test_the_spans_of_an_order_are_one_trace_across_all_processes(lived: RunOutput) -> None:
     spans = lived.collector.of_trace(TRACE)
     by_name: dict[str, list[Any]] = {}
     for span in spans:
@@ -384,7 +388,7 @@ def test_the_spans_of_an_order_are_one_trace_across_all_processes(lived: Lived) 
     assert sent.attributes["messaging.message.conversation_id"] == K_LIVED
 
 
-def test_the_command_line_shows_an_orders_way(lived: Lived) -> None:
+def test_the_command_line_shows_an_orders_way(lived: RunOutput) -> None:
     for event in lived.traces[LIVED]["events"]:
         requested, committed, published = event["requested"], event["committed"], event["published"]
 
@@ -398,7 +402,7 @@ def test_the_command_line_shows_an_orders_way(lived: Lived) -> None:
         assert event["record"]["topic"] == lived.installation.stack.topic
 
 
-def test_the_command_line_agrees_with_the_topic_and_shows_what_is_parked(lived: Lived) -> None:
+def test_the_command_line_agrees_with_the_topic_and_shows_what_is_parked(lived: RunOutput) -> None:
     standing = {record.headers["ce_id"]: (record.partition, record.offset) for record in lived.records}
 
     for traced in lived.traces.values():
@@ -409,34 +413,36 @@ def test_the_command_line_agrees_with_the_topic_and_shows_what_is_parked(lived: 
 
 
 @pytest.mark.parametrize("name", [*PERSONAL, "the bearer token"])
-def test_planted_secrets_are_nowhere(lived: Lived, name: str) -> None:
+def test_planted_secrets_are_nowhere(lived: RunOutput, name: str) -> None:
     secret = PERSONAL.get(name, lived.bearer)
 
     assert not _where(lived, secret, events=True)
 
 
 @pytest.mark.parametrize("name", FREE_TEXT)
-def test_free_text_is_on_events_alone(lived: Lived, name: str) -> None:
+def test_free_text_is_on_events_alone(lived: RunOutput, name: str) -> None:
     assert any(FREE_TEXT[name] in body for body in lived.bodies)
     assert not _where(lived, FREE_TEXT[name], events=False)
 
 
-def _where(lived: Lived, secret: str, *, events: bool) -> list[str]:
+def _where(lived: RunOutput, secret: str, *, events: bool) -> list[str]:
     """In which of all that was written it turns up."""
-    told = {f"log of {name}": log for name, log in lived.logs.items()}
-    told["metrics"] = lived.metrics
-    told["spans"] = "\n".join(body.decode("utf-8", "replace") for body in lived.collector.raw)
-    for letter in lived.letters:
-        told[f"letter {letter['order_id']}"] = f"{letter['message']} {letter['trace']} {letter['error']}"
+    texts = {f"log of {name}": log for name, log in lived.logs.items()}
+    texts["metrics"] = lived.metrics
+    texts["spans"] = "\n".join(body.decode("utf-8", "replace") for body in lived.collector.raw)
+    for dead_letter in lived.dead_letters:
+        texts[f"dead letter {dead_letter['order_id']}"] = (
+            f"{dead_letter['message']} {dead_letter['trace']} {dead_letter['error']}"
+        )
     if events:
-        told["log of events"] = "\n".join(lived.bodies)
-        told["topic"] = "\n".join(f"{record.value!r} {record.headers}" for record in lived.records)
-        told["letters' events"] = "\n".join(letter["body"].decode() for letter in lived.letters)
+        texts["log of events"] = "\n".join(lived.bodies)
+        texts["topic"] = "\n".join(f"{record.value!r} {record.headers}" for record in lived.records)
+        texts["events of dead letters"] = "\n".join(dead_letter["body"].decode() for dead_letter in lived.dead_letters)
     escaped = json.dumps(secret)[1:-1]
-    return [place for place, text in told.items() if secret in text or escaped in text]
+    return [place for place, text in texts.items() if secret in text or escaped in text]
 
 
-def test_the_search_would_have_found_them(lived: Lived) -> None:
+def test_the_search_would_have_found_them(lived: RunOutput) -> None:
     """The same search finds what may be there, and there is something of everything to search in."""
     assert _where(lived, K_LIVED, events=True) == [
         "log of api",
@@ -444,7 +450,7 @@ def test_the_search_would_have_found_them(lived: Lived) -> None:
         "spans",
         "topic",
     ]
-    assert lived.letters
+    assert lived.dead_letters
     assert "orderflow_" in lived.metrics
 
 

@@ -25,7 +25,7 @@ from tests.support.waiting import eventually
 CUSTOMER = {"X-Actor": "customer:C1", "Content-Type": "application/json"}
 STOPPING = (503, {"status": "stopping", "checks": {"process": "stopping"}})
 LONGER_THAN_THE_TEST = {"KAFKA_SESSION_TIMEOUT_MS": "120000"}
-"""Who takes over from a member that has not left waits so long."""
+"""The wait of the member that takes over from one which has not left."""
 LONG_ENOUGH = "8"
 """Seconds that a process still answers after its signal: a busy machine has seen by then that it is not ready."""
 
@@ -46,7 +46,7 @@ def on_kafka(tmp_path: Path, migrated_url: str, kafka: KafkaBroker, topic_name: 
 
 
 def readiness(url: str) -> tuple[int, Any]:
-    """What ``/readyz`` answers; 0 once nobody listens any more."""
+    """Return the status and body of ``/readyz``; 0 once the port is closed."""
     try:
         answer = httpx.get(f"{url}/readyz", timeout=180)
     except httpx.TransportError:
@@ -74,14 +74,14 @@ def begun(url: str) -> Iterator[Callable[[], str]]:
         yield finish
 
 
-def test_the_api_is_not_ready_first_and_whoever_heeds_that_loses_no_request(orderflow: Installation) -> None:
+def test_the_api_is_not_ready_first_and_a_client_that_heeds_that_loses_no_request(orderflow: Installation) -> None:
     service = orderflow.start("serve", "--no-consumers", STOP_GRACE_SECONDS=LONG_ENOUGH)
     url = service.url
 
     with load(url) as placing:
         eventually(lambda: len(placing.acknowledged) > 20)
         service.process.send_signal(signal.SIGTERM)
-        seen = eventually(lambda: (told := readiness(url))[0] != 200 and told)
+        seen = eventually(lambda: (answer := readiness(url))[0] != 200 and answer)
         after = len(placing.acknowledged)
         eventually(lambda: len(placing.acknowledged) > after, that="it still answers in its grace")
 
@@ -106,7 +106,7 @@ def test_a_slow_request_under_way_is_answered_after_the_door_is_shut(orderflow: 
     service = orderflow.start("serve", "--no-consumers")
     with begun(service.url) as finish:
         service.process.send_signal(signal.SIGTERM)
-        eventually(lambda: readiness(service.url)[0] == 0, that="nobody listens any more")
+        eventually(lambda: readiness(service.url)[0] == 0, that="the port is closed")
         at_the_other_door = readiness(service.operations)
 
         answer = finish()
@@ -144,8 +144,8 @@ def test_a_live_stream_closes(orderflow: Installation) -> None:
     service = orderflow.start("serve", "--no-consumers")
     placed = httpx.post(f"{service.url}/v1/orders", content=order_json("o1"), headers=CUSTOMER)
 
-    with httpx.stream("GET", f"{service.url}/v1/orders/o1/stream", headers=CUSTOMER, timeout=180) as told:
-        lines = told.iter_lines()
+    with httpx.stream("GET", f"{service.url}/v1/orders/o1/stream", headers=CUSTOMER, timeout=180) as stream:
+        lines = stream.iter_lines()
         first = next(lines)
         ended = service.exit_code(signal.SIGTERM)
         rest = list(lines)
@@ -173,7 +173,7 @@ def test_a_consumer_whose_mail_server_never_answers_is_cut_off_at_the_deadline(o
 
 
 def members(kafka: KafkaBroker, group: str) -> int:
-    """How many members the group has; 0 while that changes."""
+    """Count the members of the group; 0 while that changes."""
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
     try:
         described = admin.describe_consumer_groups([group])[group].result(120)
@@ -184,7 +184,7 @@ def members(kafka: KafkaBroker, group: str) -> int:
 
 @contextmanager
 def cursors_held(database_url: str, *, waiting: int) -> Iterator[None]:
-    """Nobody can write a cursor inside; it begins when so many wait to."""
+    """Block all writes of cursors in the block, which begins when so many wait."""
     with asyncio.Runner() as here:
         connection = here.run(asyncpg.connect(database_url))
         here.run(connection.execute("BEGIN; LOCK TABLE cursors IN EXCLUSIVE MODE"))
@@ -214,7 +214,7 @@ def test_of_two_relays_and_two_consumers_one_of_each_ends_and_the_other_takes_ov
             for leaving, _ in pairs:
                 leaving.process.send_signal(signal.SIGTERM)
             seen = [
-                eventually(lambda url=leaving.operations: (told := readiness(url))[0] != 200 and told)
+                eventually(lambda url=leaving.operations: (answer := readiness(url))[0] != 200 and answer)
                 for leaving, _ in pairs
             ]
         ended = [leaving.exit_code() for leaving, _ in pairs]

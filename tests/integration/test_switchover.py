@@ -17,7 +17,7 @@ from orderflow.testing.orders import placed
 
 from tests.faults.campaign.proxy import Link
 from tests.support.databases import migrated_database
-from tests.support.installation import Installation, Running, installation
+from tests.support.installation import Installation, RunningProcess, installation
 from tests.support.kafka import KafkaBroker
 from tests.support.postgres import LocalPostgres, ask_at
 from tests.support.servers import free_port, obtain, started
@@ -223,7 +223,7 @@ def _at(url: str, port: int) -> str:
     return urlunsplit(urlsplit(url)._replace(netloc=f"orderflow@127.0.0.1:{port}", query=""))
 
 
-def _ready(service: Running) -> bool:
+def _ready(service: RunningProcess) -> bool:
     return httpx.get(f"{service.url}/readyz", timeout=180).status_code == 200
 
 

@@ -38,7 +38,7 @@ def previous_version(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _git(*arguments: str) -> str:
-    """What git answers about this tree; nothing where there is no git, or no repository."""
+    """Return git's output about this tree; nothing without git, or without a repository."""
     try:
         return subprocess.run(["git", *arguments], cwd=TREE, capture_output=True, text=True, check=True).stdout.strip()
     except (FileNotFoundError, subprocess.CalledProcessError):

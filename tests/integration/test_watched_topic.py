@@ -37,15 +37,15 @@ def lines(answer: CommandResult) -> list[Any]:
     return [json.loads(line) for line in answer.out.splitlines()]
 
 
-def test_json_lines_tell_each_bad_record_and_all_that_was_counted(cli: CommandLine, topic_name: str) -> None:
+def test_json_lines_report_each_bad_record_and_all_that_was_counted(cli: CommandLine, topic_name: str) -> None:
     answer = cli("--json", *WATCH)
 
-    told = lines(answer)
-    bad = [line["bad"] for line in told if "bad" in line]
+    reported = lines(answer)
+    bad = [line["bad"] for line in reported if "bad" in line]
     assert answer.code == 1
     assert {(each["topic"], each["partition"], each["offset"]) for each in bad} == {(topic_name, 1, 3)}
-    assert (told[-1]["checked"], told[-1]["wrong"], told[-1]["ordersFollowed"]) == (4, 1, 1)
-    assert {(each["type"], each["version"]): each["records"] for each in told[-1]["records"]} == {
+    assert (reported[-1]["checked"], reported[-1]["wrong"], reported[-1]["ordersFollowed"]) == (4, 1, 1)
+    assert {(each["type"], each["version"]): each["records"] for each in reported[-1]["records"]} == {
         ("order.created", "1.0"): 1,
         ("order.shipper_assigned", "1.0"): 1,
         ("order.state_changed", "1.0"): 1,

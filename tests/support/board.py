@@ -12,7 +12,7 @@ from attrs import define, field
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from tests.support.browser import BROWSER
-from tests.support.installation import Installation, Running
+from tests.support.installation import Installation, RunningProcess
 from tests.support.servers import MissingServer, free_port
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
@@ -47,7 +47,7 @@ class Service:
 
     installation: Installation
     port: int = field(factory=free_port)
-    running: Running | None = None
+    running: RunningProcess | None = None
 
     @property
     def url(self) -> str:
@@ -119,7 +119,7 @@ class WatchedDay:
 
     @property
     def said(self) -> str:
-        """What it wrote on standard error."""
+        """Its standard error."""
         return (self.folder / "demo.err").read_text(encoding="utf-8")
 
     @property
@@ -163,7 +163,7 @@ def watched_day(folder: Path, *arguments: str) -> Iterator[WatchedDay]:
 
 
 @define(slots=False)  # Playwright stores its wrapper of a listener on it
-class Looking:
+class BoardPage:
     """A page and what was seen on it that should not be: errors, and requests to other hosts."""
 
     page: Page
@@ -214,11 +214,11 @@ class Looking:
 
 
 @contextmanager
-def looking(opened: Browser, url: str, **context: Any) -> Iterator[Looking]:
+def looking(opened: Browser, url: str, **context: Any) -> Iterator[BoardPage]:
     """A window of its own, with its own cookies. At the end nothing may have gone wrong in it."""
     window: BrowserContext = opened.new_context(**{"locale": "en-GB", "timezone_id": "UTC", **context})
     try:
-        look = Looking(window.new_page(), url)
+        look = BoardPage(window.new_page(), url)
         yield look
         assert look.errors == []
         assert look.elsewhere == []

@@ -57,7 +57,7 @@ class Certificates:
         return self.path(name)
 
     def client(self, certificate: str = "") -> ssl.SSLContext:
-        """What a client trusts, and the certificate that it has."""
+        """Return an SSL context for a client: its trusted authority and its certificate."""
         context = ssl.create_default_context()
         self.authority.configure_trust(context)
         if certificate:

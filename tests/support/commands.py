@@ -17,7 +17,7 @@ from orderflow.entrypoints.cli.main import run
 
 @frozen
 class CommandResult:
-    """What a command left behind: its exit code, its data, and its talk."""
+    """The result of a command: its exit code, its standard output and its standard error."""
 
     code: int
     out: str
@@ -41,7 +41,7 @@ class CommandLine:
         return Path(self.database_url.removeprefix("sqlite:///"))
 
     def __call__(self, *arguments: str | Path, stdin: str = "") -> CommandResult:
-        """How the command ended, whatever came of it."""
+        """Run a command and return its result, also if it failed."""
         out, err = io.StringIO(), io.StringIO()
         with self._environment(), logging_kept(), redirect_stdout(out), redirect_stderr(err):
             before, sys.stdin = sys.stdin, io.TextIOWrapper(io.BytesIO(stdin.encode()))
@@ -87,7 +87,7 @@ def logging_kept() -> Iterator[None]:
 
 
 def order_json(order_id: str = "o1", **changes: object) -> str:
-    """What ``orders create`` takes: one pizza for cash."""
+    """The input of ``orders create``: one pizza for cash."""
     body: dict[str, object] = {
         "orderId": order_id,
         "userId": "C1",

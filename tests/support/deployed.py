@@ -22,11 +22,11 @@ DEPLOY = TREE / "deploy"
 PROGRAM = "/opt/orderflow/bin/orderflow"
 HADOLINT = DEPLOY.parent / "tests" / "support" / "hadolint.txt"
 PASSWORDS = {"POSTGRES_PASSWORD": "secret1", "GRAFANA_PASSWORD": "secret2"}
-"""What a person puts into deploy/.env."""
+"""The variables that a person sets in deploy/.env."""
 
 
 @frozen
-class Started:
+class ProcessCommand:
     """One command line of orderflow, and the ORDERFLOW_ variables that it is given. ``where`` is for messages."""
 
     where: str
@@ -87,7 +87,7 @@ def compose() -> dict[str, Any]:
     return loaded
 
 
-def compose_starts() -> Iterator[Started]:
+def compose_starts() -> Iterator[ProcessCommand]:
     """Every command of orderflow in the compose file."""
     for name, service in compose()["services"].items():
         if not service["image"].startswith("orderflow:"):
@@ -100,7 +100,7 @@ def compose_starts() -> Iterator[Started]:
         else:
             commands = [service["command"]]
         for command in commands:
-            yield Started(f"compose: {name}", command, environment)
+            yield ProcessCommand(f"compose: {name}", command, environment)
 
 
 def kustomized(folder: str = ".") -> list[dict[str, Any]]:
@@ -132,14 +132,14 @@ def pods(manifests: Sequence[dict[str, Any]]) -> Iterator[tuple[str, dict[str, A
             yield one["metadata"]["name"], one["spec"]["template"]
 
 
-def kubernetes_starts() -> Iterator[Started]:
+def kubernetes_starts() -> Iterator[ProcessCommand]:
     """Every command of orderflow in the manifests."""
     setup = kustomized("setup")
     (settings,) = (one["data"] for one in setup if one["kind"] == "ConfigMap")
     environment = ours(image_environment() | settings | secret())
     for name, pod in pods([*setup, *kustomized()]):
         for container in [*pod["spec"].get("initContainers", ()), *pod["spec"]["containers"]]:
-            yield Started(f"kubernetes: {name}", container["args"], environment)
+            yield ProcessCommand(f"kubernetes: {name}", container["args"], environment)
 
 
 def secret() -> dict[str, str]:
@@ -174,7 +174,7 @@ class _Both(dict[str, Any]):
             super().__setitem__(key, value)
 
 
-def systemd_starts() -> Iterator[Started]:
+def systemd_starts() -> Iterator[ProcessCommand]:
     """Every command of orderflow in the units; of a template, once for each instance with a port of its own."""
     shared = _env_file(DEPLOY / "systemd" / "orderflow.env.example")
     for name, read in units().items():
@@ -184,7 +184,7 @@ def systemd_starts() -> Iterator[Started]:
             for line in service["ExecStart"].split("\n"):
                 command, *arguments = shlex.split(line.replace("%i", instance))
                 assert command == PROGRAM, line
-                yield Started(f"systemd: {name.replace('@', '@' + instance)}", arguments, environment)
+                yield ProcessCommand(f"systemd: {name.replace('@', '@' + instance)}", arguments, environment)
 
 
 def _instances(name: str) -> Iterator[tuple[str, Mapping[str, str]]]:

@@ -111,7 +111,7 @@ class Installation:
         prices = PriceUseCases(
             ReadPrices(self.storage.prices), ChangePrices(self.storage.prices, self.clock, self.listed_prices.forget)
         )
-        told = ListNotifications(self.use_cases.get_order, self.effects.notifications)
+        list_notifications = ListNotifications(self.use_cases.get_order, self.effects.notifications)
         options = {
             "analytics": self.effects.analytics,
             "customers": customers,
@@ -124,7 +124,7 @@ class Installation:
             ),
             "operations": operations_of(self.container()),
             "streams": self.streams,
-            "notifications": told,
+            "notifications": list_notifications,
             **options,
         }
         app: Litestar = create_app(
@@ -232,7 +232,7 @@ async def calling(app: Litestar, actor: str = BOSS) -> AsyncIterator[AsyncClient
 
 
 @define
-class Served:
+class ServedApi:
     """A server that answers; ``stop`` it, and wait for ``task``."""
 
     url: str
@@ -241,7 +241,7 @@ class Served:
 
 
 @asynccontextmanager
-async def served(app: Litestar, *, tls: CertificateFiles | None = None, **limits: float) -> AsyncIterator[Served]:
+async def served(app: Litestar, *, tls: CertificateFiles | None = None, **limits: float) -> AsyncIterator[ServedApi]:
     """A server of ``app``, with these limits of connections."""
     scheme = "http" if tls is None else "https"
     stop, ready = asyncio.Event(), asyncio.get_running_loop().create_future()
@@ -262,7 +262,7 @@ async def served(app: Litestar, *, tls: CertificateFiles | None = None, **limits
             await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
             url = ready.result() if ready.done() else await task
             assert url is not None
-        yield Served(url, stop, task)
+        yield ServedApi(url, stop, task)
     finally:
         stop.set()
         async with asyncio.timeout(180):

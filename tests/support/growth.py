@@ -1,4 +1,4 @@
-"""Whether the cost of an operation grows linearly with its input, on a machine of any speed and load."""
+"""A check that the cost of an operation grows linearly with its input, on a machine of any speed and load."""
 
 from collections.abc import Callable
 from time import thread_time_ns

@@ -46,7 +46,7 @@ class Here:
                 await parts
 
     async def refuses(self, *, relay: bool = False, consumers: Sequence[str] = ()) -> LogBehindTopic:
-        """How these parts end, at work in a process of their own."""
+        """Run these parts as a process would, and return the error that ends them."""
         async with self.opened() as container:
             parts = run_parts(container, relay=relay, consumers=consumers, stop=asyncio.Event())
             with pytest.raises(LogBehindTopic) as refused:
@@ -67,9 +67,9 @@ class Here:
 
 
 async def caught_up(container: Any) -> None:
-    """Until nobody has anything left to publish or to handle."""
+    """Wait until nothing is left to publish or to handle."""
 
-    async def nobody_is_waited_for() -> bool:
+    async def nothing_is_pending() -> bool:
         return not any(each.pending for each in await container.lag()())
 
-    await eventually_async(nobody_is_waited_for, deadline=PATIENCE, every=0.1)
+    await eventually_async(nothing_is_pending, deadline=PATIENCE, every=0.1)

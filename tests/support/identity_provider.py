@@ -1,4 +1,4 @@
-"""An OpenID provider on loopback that can be told to rotate its keys, to go down, to hang and to lie."""
+"""An OpenID provider on loopback that can rotate its keys, go down, hang and lie."""
 
 import asyncio
 import base64
@@ -64,7 +64,7 @@ class IdentityProvider:
     status: int = 200
     hangs: bool = False
     document: bytes | None = None
-    """What it answers instead of its keys."""
+    """Its response instead of its keys."""
     moved: bool = False
     """True: its keys are at another address, to which it refers."""
     keys_url: str = ""

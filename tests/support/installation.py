@@ -16,7 +16,7 @@ from tests.support.waiting import eventually
 
 
 @frozen
-class Running:
+class RunningProcess:
     """One process, and what it has said on standard error so far."""
 
     process: subprocess.Popen[bytes]
@@ -41,16 +41,16 @@ class Running:
 
     @property
     def url(self) -> str:
-        """Where it answers, as soon as it does."""
+        """Its URL, once it answers."""
         return str(self.line("listening")["url"])
 
     @property
     def operations(self) -> str:
-        """Where its operations door answers, as soon as it does."""
+        """The URL of its operations server, once that answers."""
         return str(self.line("operations")["url"])
 
     def exit_code(self, how: signal.Signals | None = None, *, within: float = 180) -> int:
-        """How it ends, by itself or after that signal."""
+        """Wait until it ends, by itself or after that signal, and return its exit code."""
         if how is not None:
             self.process.send_signal(how)
         return self.process.wait(within)
@@ -61,13 +61,13 @@ class Installation:
     """``orderflow`` on one database, its processes and its commands. All processes end with the test."""
 
     stack: Stack
-    started: list[Running] = field(factory=list)
+    started: list[RunningProcess] = field(factory=list)
 
     @property
     def file(self) -> str:
         return self.stack.database_url.removeprefix("sqlite:///")
 
-    def start(self, *arguments: str, code: Path | None = None, **settings: str) -> Running:
+    def start(self, *arguments: str, code: Path | None = None, **settings: str) -> RunningProcess:
         """A process with these settings besides the installation's own, such as ``HTTP_HOST``.
 
         ``code`` is a folder with another ``orderflow`` to run than this one.
@@ -87,11 +87,11 @@ class Installation:
         }
         with log.open("wb") as said:
             process = subprocess.Popen((*PROGRAM, *arguments), stdout=said, stderr=said, env=environment)
-        self.started.append(Running(process, log))
+        self.started.append(RunningProcess(process, log))
         return self.started[-1]
 
     def run(self, *arguments: str) -> Any:
-        """What a command answers; it runs in this process, where that is not what the test is about."""
+        """Return the result of a command, which runs in this process."""
         return self.stack.command_line.json(*arguments)
 
     def count(self, table: str) -> int:

@@ -31,7 +31,7 @@ def node() -> str:
 
 
 def type_errors(typescript: Path, files: Path) -> str:
-    """What TypeScript says about these modules, empty if nothing is wrong."""
+    """Return TypeScript's errors in these modules, empty if there is none."""
     strict = (
         "--checkJs",
         "--allowJs",
@@ -56,7 +56,7 @@ def type_errors(typescript: Path, files: Path) -> str:
 
 
 def lint_errors(biome: Path, files: Path, configuration: Path) -> str:
-    """What linter and formatter say about these modules and style sheets, empty if nothing is wrong."""
+    """Return the errors of linter and formatter in these modules and style sheets, empty if there is none."""
     program = biome / "biome"
     program.chmod(0o755)
     command = [

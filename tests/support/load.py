@@ -1,4 +1,4 @@
-"""Orders placed over HTTP by several clients at once, each on a connection that it keeps, until told to stop."""
+"""Orders placed over HTTP by several clients at once, each on a connection that it keeps, until stopped."""
 
 import threading
 from collections.abc import Iterator

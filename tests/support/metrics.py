@@ -1,4 +1,4 @@
-"""What a process tells at ``/metrics``, read as Prometheus reads it."""
+"""The metrics of a process, read from ``/metrics`` as Prometheus reads them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Self
@@ -14,7 +14,7 @@ Labels = Mapping[str, str]
 
 
 @frozen
-class Scraped:
+class Samples:
     """Every sample by the name of its series."""
 
     samples: Mapping[str, Sequence[tuple[Labels, float]]]
@@ -36,7 +36,7 @@ class Scraped:
 
     @classmethod
     def counted(cls, instruments: Instruments) -> Self:
-        """What was counted in this process so far."""
+        """Return the metrics of this process."""
         return cls.of(generate_latest(instruments.registry).decode())
 
     def total(self, metric: Metric, part: str = "", /, **labels: str) -> float:

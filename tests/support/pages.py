@@ -42,7 +42,7 @@ class Block:
 
     @property
     def commands(self) -> list[str]:
-        """What stands behind a ``$``; other lines are what a reader sees."""
+        """Return the commands, which follow a ``$``; other lines are output."""
         return [line.removeprefix("$ ") for line in self.body.splitlines() if line.startswith("$ ")]
 
 

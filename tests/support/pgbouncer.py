@@ -52,7 +52,7 @@ class PgBouncer:
         eventually(ready, that="PgBouncer answers")
 
     def close(self) -> None:
-        """End it, whoever is still connected."""
+        """End it, even with open connections."""
         if self._process is not None:
             self._process.stop()
         if self._home is not None:

@@ -328,7 +328,7 @@ async def _ask(url: str, question: str) -> Any:
 
 
 def answers(url: str) -> bool:
-    """Whether a PostgreSQL, or what stands before one, takes statements at ``url``."""
+    """Return whether a PostgreSQL, or a proxy before one, executes statements at ``url``."""
     try:
         ask_at(url, "SELECT 1")
     except (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, TimeoutError):

@@ -22,7 +22,7 @@ class Account:
 
     @classmethod
     def unprivileged(cls) -> "Account | None":
-        """Who runs a server that refuses to run as root; None when this process is not root itself."""
+        """Return the account for a server that refuses to run as root; None if this process is not root."""
         if os.geteuid() != 0:
             return None
         for name in ("postgres", "nobody"):
@@ -66,7 +66,7 @@ class OwnProcess:
 
     @property
     def state(self) -> str:
-        """Whether it runs, and with which status it has ended, in words."""
+        """Describe whether it runs, or with which status it has ended."""
         if self._process is None:
             return "it was not started, or stopped"
         status = self._process.poll()
@@ -132,7 +132,7 @@ class OwnProcess:
 
     @property
     def asleep(self) -> bool:
-        """Whether it stands still, after :meth:`pause`."""
+        """Is true while it is stopped by :meth:`pause`."""
         status: str = psutil.Process(self.pid).status()
         return bool(status == psutil.STATUS_STOPPED)
 

@@ -124,7 +124,7 @@ class LocalPrometheus:
         self._wait(clear, f"{', '.join(names) or 'no alert'} fires no more", deadline)
 
     def query(self, expression: str) -> Mapping[tuple[tuple[str, str], ...], float]:
-        """What an instant query gives now: values by their labels, sorted."""
+        """Return the result of an instant query: values by their labels, sorted."""
         result = self._answer("/api/v1/query", query=expression)["result"]
         return {tuple(sorted(found["metric"].items())): float(found["value"][1]) for found in result}
 
@@ -186,7 +186,7 @@ class LocalPrometheus:
 
 
 def promtool(*arguments: str | Path) -> str:
-    """What promtool says to this.
+    """Run promtool, and return its output.
 
     :raises AssertionError: when it finds a fault, with all that it said.
     :raises MissingServer: when this machine has none.
@@ -199,7 +199,7 @@ def promtool(*arguments: str | Path) -> str:
 
 
 def program(name: str) -> str:
-    """Where this machine has ``prometheus`` or ``promtool``.
+    """Return the path of ``prometheus`` or ``promtool``.
 
     :raises MissingServer: when it has not.
     """

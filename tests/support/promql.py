@@ -1,4 +1,4 @@
-"""What a PromQL expression names: its metrics, and the labels it asks of them.
+"""The metrics of a PromQL expression, and the labels that it selects.
 
 Prometheus itself says whether an expression is well-formed (``promtool check rules``); this reads only names.
 """
@@ -32,7 +32,7 @@ class Names:
 
 
 def names(expression: str) -> Names:
-    """What a well-formed expression names."""
+    """Return the metrics and labels of a well-formed expression."""
     found = Names()
     tokens = [(match.lastgroup, match[0]) for match in _TOKEN.finditer(expression)]
     last, at = "", 0

@@ -24,7 +24,7 @@ class NpmPackage:
     sha512: str
 
     def folder(self) -> Path:
-        """Where its files are.
+        """The folder of its files.
 
         :raises MissingServer: when they are not in the cache, and npm cannot fetch them.
         """
@@ -60,7 +60,7 @@ class NpmPackage:
 
 
 def npm_project(folder: Path) -> Path:
-    """Where a project with the packages of the lock file in ``folder`` is; their programs are in ``node_modules/.bin``.
+    """Return a project with the packages of ``folder``'s lock file; their programs are in ``node_modules/.bin``.
 
     :raises MissingServer: when they are not in the cache, and npm cannot fetch them.
     """
@@ -102,12 +102,12 @@ def keep(made: Path, kept: Path) -> None:
     try:
         made.rename(kept)
     except OSError:
-        if not kept.is_dir():  # otherwise somebody else was faster, with the same files
+        if not kept.is_dir():  # otherwise another process was faster, with the same files
             raise
 
 
 def python_package(requirements: Path) -> Path:
-    """Where the packages of that file are, which names versions and hashes; their programs are in its ``bin``.
+    """Return a folder with the packages of that file of versions and hashes; their programs are in its ``bin``.
 
     :raises MissingServer: when they are not in the cache and pip cannot fetch them.
     """

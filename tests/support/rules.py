@@ -50,7 +50,7 @@ class Known:
         return cls(labels, series)
 
     def faults(self, expression: str) -> list[str]:
-        """What a well-formed expression names that does not exist: series, labels, and values of labels."""
+        """Return the series, labels and values of labels in an expression that do not exist."""
         found = names(expression)
         unknown = [f"no metric {name}" for name in found.metrics if name not in self.labels]
         for name, labels in found.metrics.items():

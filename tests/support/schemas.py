@@ -1,4 +1,4 @@
-"""What a database looks like to those who write to it, and whether a later schema still takes what they write."""
+"""The schema of a database as its writers see it, and a check that a later schema accepts what they write."""
 
 import ast
 from collections.abc import Iterator, Mapping
@@ -52,7 +52,7 @@ def schema_of(connection: Connection) -> Schema:
 
 
 def broken(before: Schema, after: Schema) -> Iterator[str]:
-    """What somebody who knows only ``before`` can no longer do, or is kept waiting by, on ``after``."""
+    """Yield each change in ``after`` that breaks or blocks a program which knows only ``before``."""
     for name, table in before.items():
         if name not in after:
             yield f"{name} is gone"
@@ -74,7 +74,7 @@ def broken(before: Schema, after: Schema) -> Iterator[str]:
 
 
 def taking_away(migration: Path) -> Iterator[str]:
-    """What the upgrade of ``migration`` does beside adding: other operations, or statements that are not DDL.
+    """Yield what the upgrade of ``migration`` does except adding: other operations, or statements that are not DDL.
 
     It may fill a table that it has created.
     """
@@ -100,6 +100,6 @@ def _created(tree: ast.Module) -> Iterator[str]:
 
 
 def _statement(call: ast.Call) -> str:
-    """What is executed, where that stands there as it is."""
+    """Return the executed statement, or its source if it is not a literal."""
     said = call.args[0]
     return said.value.strip() if isinstance(said, ast.Constant) and isinstance(said.value, str) else ast.unparse(said)

@@ -1,4 +1,4 @@
-"""What the test servers share: where they may come from, and what a missing one means."""
+"""The sources of the test servers, and what happens if one is missing."""
 
 import os
 import secrets
@@ -38,7 +38,7 @@ class MissingServer(Exception):
 
 
 def servers_required() -> bool:
-    """Whether a missing server is a failure: in CI, or by ``ORDERFLOW_TEST_REQUIRE_SERVERS=1``."""
+    """Return whether a missing server is a failure: in CI, or by ``ORDERFLOW_TEST_REQUIRE_SERVERS=1``."""
     return any(
         os.environ.get(name, "").lower() in {"1", "true", "yes"} for name in ("CI", "ORDERFLOW_TEST_REQUIRE_SERVERS")
     )
@@ -70,7 +70,7 @@ def not_ours(name: str, verb: str) -> NoReturn:
 
 
 def docker_answers() -> bool:
-    """Whether a Docker engine can be asked for containers."""
+    """Return whether a Docker engine answers."""
     try:
         client = from_env(timeout=3)
     except DockerException:
@@ -89,7 +89,7 @@ _given: set[int] = set()
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on at this moment, and that was not given before."""
+    """Return a loopback port that is free at this moment, and that was not returned before."""
     while True:
         port = secrets.choice(_PORTS)
         with socket.socket() as probe, suppress(OSError):

@@ -26,7 +26,7 @@ class Mail:
 
 @frozen
 class Door:
-    """How clients come in: ``security`` is none, starttls or tls, by ``certificate``; with ``login`` only who has it.
+    """A way in for clients: ``security`` is none, starttls or tls, by ``certificate``; ``login`` is required if set.
 
     A server with STARTTLS takes neither login nor mail before it.
     """
@@ -36,15 +36,15 @@ class Door:
     login: tuple[str, str] | None = field(default=None, repr=False)
 
     def opened(self) -> dict[str, Any]:
-        """As aiosmtpd is told."""
+        """Return the keyword arguments of aiosmtpd."""
         asked = {"authenticator": self._known, "auth_require_tls": self.security == "starttls"}
         if self.security == "starttls":
             return {**asked, "tls_context": self.certificate, "require_starttls": True}
         return {**asked, "ssl_context": self.certificate if self.security == "tls" else None}
 
     def _known(self, _: SMTP, __: Session, ___: Envelope, ____: str, said: LoginPassword) -> AuthResult:
-        told = (said.login.decode(), said.password.decode())
-        return AuthResult(success=told == self.login, handled=False, auth_data=said)
+        given = (said.login.decode(), said.password.decode())
+        return AuthResult(success=given == self.login, handled=False, auth_data=said)
 
 
 class SmtpServer:

@@ -107,7 +107,7 @@ class Stack:
             return subprocess.Popen((*PROGRAM, *arguments), stdout=out, stderr=err, env=self.environment)
 
     def run(self, *arguments: str, within: float = 120) -> Any:
-        """What the command answers with ``--json``. An exit code other than 0 fails, with all that it said."""
+        """Return the command's output with ``--json``. An exit code other than 0 fails, with all its output."""
         done = subprocess.run(
             (*PROGRAM, "--json", *arguments), capture_output=True, env=self.environment, timeout=within, check=False
         )

@@ -1,4 +1,4 @@
-"""The measurements can be asked for, and tell kept promises from missed ones. Their figures are for a quiet machine."""
+"""Each measurement runs, and distinguishes kept promises from missed ones. Its figures are for a quiet machine."""
 
 import asyncio
 from itertools import count
@@ -62,11 +62,11 @@ async def test_rounds_that_others_disturb_are_repeated_a_bounded_number_of_times
 def test_the_median_is_held_to_the_promise(promised: dict[str, float], missed: bool) -> None:
     finding = Finding(what="relay", values=[0.1, 0.5, 0.9], **promised)
 
-    told = table([finding])
+    printed = table([finding])
 
     assert finding.missed is missed
-    assert ("MISSED" in told, "kept" in told) == (missed, bool(promised) and not missed)
-    assert "0.50 x" in told
+    assert ("MISSED" in printed, "kept" in printed) == (missed, bool(promised) and not missed)
+    assert "0.50 x" in printed
 
 
 def test_a_missed_floor_ends_with_1_and_no_floors_with_0(

@@ -1,4 +1,4 @@
-"""What is installed is whole: every module and file is in the wheel, and it works outside of this tree."""
+"""The wheel is complete: every module and file is in it, and it works outside of this tree."""
 
 import ast
 import os
@@ -28,7 +28,7 @@ SHARED_NAMES = {
     "opentelemetry.sdk": ["opentelemetry-sdk"],
     **{f"opentelemetry.{part}": ["opentelemetry-api"] for part in ("context", "trace")},
 }
-"""What comes from several distributions under one name."""
+"""Packages that several distributions share."""
 NOT_CODE = ("py.typed", "*.json", "*.txt", "*.mako", "*.html", "*.css", "*.js", "*.svg")
 
 AN_ORDER = """
@@ -40,18 +40,18 @@ async def main():
     price = Money(Decimal("12.50"), "EUR")
     line = OrderLine(food_id="F1", food_name="Pizza", price=price, quantity=2, discount=Money.zero("EUR"))
     async with OrderFlow.in_memory() as flow:
-        told = []
+        handled = []
 
         @flow.on("order.delivered")
         async def note(event):
-            told.append(event.order_id)
+            handled.append(event.order_id)
 
         order = await flow.create_order(customer_id="C1", restaurant_id="R7", lines=[line], currency="EUR")
         await flow.assign_shipper(order.id, "S3")
         await flow.transition_order_state(order.id, "on_the_way")
         order = await flow.transition_order_state(order.id, "delivered")
         await flow.settled()
-        assert told == [order.id], told
+        assert handled == [order.id], handled
     print(order.state, order.total)
 
 asyncio.run(main())
@@ -148,7 +148,7 @@ def _shipped() -> Iterator[Path]:
 
 
 def _run(program: str, *arguments: str, cwd: Path, path: Path | None = None) -> str:
-    """What the program prints; with ``path``, its imports are found there first, and the tree is out of sight."""
+    """Return the program's output; with ``path``, imports are found there first, and never in this tree."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ORDERFLOW_")}
     if path is not None:
         environment["PYTHONPATH"] = os.pathsep.join([str(path), sysconfig.get_path("purelib")])

@@ -1,5 +1,6 @@
-"""One noun a feature, and the same noun on every floor."""
+"""One noun a feature, the same noun on every floor, and docstrings that open with the thing."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,6 +54,7 @@ ELSEWHERE = {
     ("streams", "src/entrypoints/cli"): "src/entrypoints/http/stream.py",
 }
 """The floors on which a feature has another file: one that it shares, or whose technology has a better word."""
+QUESTION = re.compile(r'^\s*"""(?:What|Whether|How|Who|Where)\b.*', re.MULTILINE)
 
 
 def _expected() -> Iterator[tuple[str, str, Path]]:
@@ -86,3 +88,14 @@ def test_a_feature_is_a_noun_of_the_glossary(noun: str) -> None:
     glossary = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
 
     assert f"`application/{noun}`" in glossary
+
+
+def test_no_docstring_opens_with_a_question_word() -> None:
+    folders = ("src", "tests", "bench", "deploy", "docs", "examples")
+    texts = {file: file.read_text(encoding="utf-8") for name in folders for file in (ROOT / name).rglob("*.py")}
+
+    found = [
+        f"{file.relative_to(ROOT)}: {line.strip()}" for file, text in texts.items() for line in QUESTION.findall(text)
+    ]
+
+    assert found == []

@@ -55,6 +55,7 @@ class TopicAdmin:
     timeout: float = 15.0
     _thread: OneThread = field(factory=lambda: OneThread("topic-admin"), init=False)
     _client: ReportingAdmin | None = field(default=None, init=False)
+    _created: bool = field(default=False, init=False)
 
     async def create(
         self,
@@ -107,6 +108,7 @@ class TopicAdmin:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise unavailable(f"creating topic {self.settings.topic!r}", error, self._client) from error
             return self._require_same(requested)
+        self._created = True
         try:
             self._await_leaders(requested["partitions"])
         except KafkaException as error:
@@ -137,11 +139,16 @@ class TopicAdmin:
         return False
 
     def _describe(self) -> TopicDescription:
-        partitions = self._partitions(self.timeout)
         resource = ConfigResource(ResourceType.TOPIC, self.settings.topic)
         try:
-            requests = self._admin().describe_configs([resource], request_timeout=self.timeout)
-            config = answered(requests[resource], self.timeout + 1)
+            # One broker hears of a new topic a moment later than another.
+            for attempt in stamina.retry_context(
+                on=self._is_new, attempts=None, timeout=self.timeout, wait_initial=0.05, wait_max=0.5
+            ):
+                with attempt:
+                    partitions = self._partitions(self.timeout)
+                    requests = self._admin().describe_configs([resource], request_timeout=self.timeout)
+                    config = answered(requests[resource], self.timeout + 1)
         except KafkaException as error:
             raise unavailable(f"describing topic {self.settings.topic!r}", error, self._client) from error
         policy, min_insync, retention = (config[name].value for name in _CONFIGS)
@@ -153,6 +160,12 @@ class TopicAdmin:
             retention_ms=int(retention),
             cleanup_policy=policy,
         )
+
+    def _is_new(self, error: Exception) -> bool:
+        """Return whether ``error`` says that a topic is unknown which another broker knows."""
+        if isinstance(error, NotFound):
+            return self._created
+        return isinstance(error, KafkaException) and error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART
 
     def _partitions(self, timeout: float) -> Mapping[int, Any]:
         topic = self.settings.topic

@@ -45,6 +45,11 @@ class MemoryPersonalData:
         for digest, token in self.storage._tokens.items():
             if token.actor == customer:
                 self.storage._tokens[digest] = evolve(token, revoked_at=token.revoked_at or at, label="")
+        for digest in [it for it, session in self.storage._sessions.items() if session.grant.actor == customer]:
+            del self.storage._sessions[digest]
+        tickets = self.storage.stream_tickets.tickets
+        for digest in [it for it, (_, held) in tickets.items() if held.grant.actor == customer]:
+            del tickets[digest]
 
     async def forget_addresses(self, order_ids: Collection[str]) -> int:
         held = [self.storage._orders[it] for it in order_ids if it in self.storage._orders]

@@ -1,4 +1,4 @@
-"""Personal data in the rows of orders, responses, notifications, contacts and tokens."""
+"""Personal data in the rows of orders, responses, notifications, contacts, tokens and sessions."""
 
 import json
 from collections.abc import Collection
@@ -36,6 +36,8 @@ from .idempotency import idempotency_keys
 from .notifications import contacts, failed_notifications, notifications
 from .order_search import order_terms
 from .orders import orders
+from .sessions import sessions
+from .streams import stream_tickets
 from .tokens import tokens
 from .types import Timestamp, metadata
 
@@ -91,6 +93,9 @@ class SqlPersonalData:
         async with self.database.writing() as connection:
             await connection.execute(delete(contacts).where(contacts.c.party == str(Actor(Role.CUSTOMER, customer_id))))
             await connection.execute(update(tokens).where(*own).values(revoked_at=revoked, label=""))
+            for table in (sessions, stream_tickets):
+                of_customer = (table.c.role == Role.CUSTOMER.value, table.c.actor_id == customer_id)
+                await connection.execute(delete(table).where(*of_customer))
 
     async def forget_addresses(self, order_ids: Collection[str]) -> int:
         if not order_ids:

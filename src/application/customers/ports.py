@@ -46,7 +46,7 @@ class PersonalData(Protocol):
         ...
 
     async def erase_account(self, customer_id: str, *, at: datetime) -> None:
-        """Delete the customer's contact. Revoke the customer's tokens and erase their labels."""
+        """Delete the customer's contact and end the sessions. Revoke the customer's tokens and erase their labels."""
         ...
 
     async def forget_addresses(self, order_ids: Collection[str]) -> int:

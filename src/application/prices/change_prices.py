@@ -81,6 +81,14 @@ class ChangePrices:
     changed: Callable[[], None] = noop
     """Called after a change: this process forgets what it knew."""
 
+    def check(self, restaurant_id: str, *, by: Actor) -> None:
+        """Raise PricesNotPermitted, with an audit line, unless ``by`` may change prices of the restaurant."""
+        try:
+            check_may("change", restaurant_id, by)
+        except PricesNotPermitted as error:
+            _audit("set_price", restaurant_id, by, error.code)
+            raise
+
     async def set(
         self, restaurant_id: str, price: Price, *, by: Actor, expected_version: int | None = None
     ) -> PriceChange:

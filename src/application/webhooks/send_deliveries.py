@@ -14,7 +14,6 @@ from attrs import define, field
 from ...domain.errors import NotConfigured, NotFound, Unavailable
 from ..backoff import Backoff, doubled, pause
 from ..event_log.ports import EventLog, Wakeup
-from ..event_log.records import Address
 from ..noop import noop
 from ..redaction import error_text
 from .catch_up import FollowLog
@@ -34,6 +33,8 @@ from .ports import DELETED_AT_ONCE, Body, WebhookClient, Webhooks
 
 CONCURRENCY = 8
 """Messages that are sent to one endpoint at once."""
+AHEAD = 4
+"""So many times as many are read at once, so that sending seldom waits for the storage."""
 LEASE = timedelta(seconds=30)
 """The time for which a process owns the endpoints that it sends to. After a crash others send to them, same ids."""
 RETENTION = timedelta(days=7)
@@ -79,9 +80,14 @@ class SendDeliveries:
     _secrets: Mapping[str, Sequence[str]] = field(factory=dict, init=False)
     _owned_until: float = field(default=0.0, init=False)
     _look_at: float = field(default=0.0, init=False)
+    _read: dict[DeliveryKey, tuple[WebhookDelivery, bytes | None]] = field(factory=dict, init=False)
+    """Due deliveries with their events, which are sent next, the earliest first."""
     _running: "dict[asyncio.Task[WebhookResponse], WebhookDelivery]" = field(factory=dict, init=False)
     _ended: dict[DeliveryKey, WebhookDelivery] = field(factory=dict, init=False)
     """Results that are not stored yet."""
+    _health: set[str] = field(factory=set, init=False)
+    """The endpoints that have failed or recovered since the results before were stored."""
+    _storing: "asyncio.Task[None] | None" = field(default=None, init=False)
     _news: "asyncio.Task[None] | None" = field(default=None, init=False)
 
     async def __call__(self, stop: asyncio.Event) -> None:
@@ -101,11 +107,9 @@ class SendDeliveries:
         try:
             while True:
                 await self._begin()
-                if not self._running:
+                if not self._running and self._storing is None:
                     return ended
-                done, _ = await asyncio.wait(set(self._running), return_when=asyncio.FIRST_COMPLETED)
-                await self._settle(done)
-                ended += len(done)
+                ended += await self._wait()
         finally:
             await self._end()
 
@@ -135,35 +139,61 @@ class SendDeliveries:
             await self._begin()
         if self._news is None:
             self._news = asyncio.ensure_future(self.wakeup.wait(LOOK_SECONDS))
-        done, _ = await asyncio.wait({*self._running, self._news}, return_when=asyncio.FIRST_COMPLETED)
-        if self._news in done:
-            self._news.result()
-            self._news = None
-        await self._settle([task for task in self._running if task in done])
+        await self._wait(self._news)
+        if self._news.done():
+            news, self._news = self._news, None
+            news.result()
         return 0.0
 
+    async def _wait(self, *others: "asyncio.Task[None]") -> int:
+        """Wait until attempts have ended, results are stored or one of ``others`` is done; return how many ended."""
+        storing = self._storing
+        on_the_way = {*self._running, *others} | (set() if storing is None else {storing})
+        await asyncio.wait(on_the_way, return_when=asyncio.FIRST_COMPLETED)
+        if storing is not None and storing.done():
+            self._storing = None
+            storing.result()
+        ended = [task for task in self._running if task.done()]
+        await self._note(ended)
+        if self._ended and self._storing is None:
+            self._storing = asyncio.ensure_future(self._store())
+        return len(ended)
+
     async def _begin(self) -> None:
-        await self._store()
+        """Send what is due as far as there are places for it."""
         if monotonic() >= self._look_at:
+            await self._store_all()
             await self._look()
-        now = await self.now()
-        busy = {(it.order_id, it.endpoint_id) for it in self._running.values()}
-        here = Counter(it.endpoint_id for it in self._running.values())
-        places = {it.id: self._places(it, now) for it in self._endpoints.values()}
-        places = {endpoint_id: number for endpoint_id, number in places.items() if number > here[endpoint_id]}
-        if not places or monotonic() >= self._owned_until:
+        if monotonic() >= self._owned_until:
             return
-        # Those that are on their way are the earliest, so they are among them.
-        due = await self.webhooks.due(places, now)
-        begun = []
-        for it in due:
-            if (it.order_id, it.endpoint_id) not in busy and here[it.endpoint_id] < places[it.endpoint_id]:
-                busy.add((it.order_id, it.endpoint_id))
-                here[it.endpoint_id] += 1
-                begun.append(it)
-        events = await self.log.bodies({it.address for it in begun}) if begun else {}
-        for it in begun:
-            self._running[asyncio.ensure_future(self._post(it, self._endpoints[it.endpoint_id], events))] = it
+        now = await self.now()
+        here = Counter(it.endpoint_id for it in self._running.values())
+        places = {it.id: self._places(it, now) - here[it.id] for it in self._endpoints.values()}
+        waiting = Counter(key.endpoint_id for key in self._read)
+        if short := [endpoint_id for endpoint_id, free in places.items() if free > waiting[endpoint_id]]:
+            await self._read_due(short, now)
+        for key, (delivery, event) in list(self._read.items()):
+            if places.get(key.endpoint_id, 0) > 0 and key.endpoint_id in self._endpoints:
+                places[key.endpoint_id] -= 1
+                del self._read[key]
+                post = self._post(delivery, self._endpoints[key.endpoint_id], event)
+                self._running[asyncio.ensure_future(post)] = delivery
+
+    async def _read_due(self, endpoint_ids: Sequence[str], now: datetime) -> None:
+        """Read deliveries that are due, in sequence per order, with their events."""
+        in_hand = self._in_hand()
+        number = Counter(it.endpoint_id for it in in_hand)
+        ahead = {id_: 1 if self._endpoints[id_].failing else AHEAD * self.concurrency for id_ in endpoint_ids}
+        # Those in hand are the earliest, so they are among them.
+        due = await self.webhooks.due({id_: number[id_] + more for id_, more in ahead.items()}, now)
+        busy = {(it.order_id, it.endpoint_id) for it in (*in_hand, *self._in_hand())}
+        new = {it.key: it for it in due if (it.order_id, it.endpoint_id) not in busy}
+        events = await self.log.bodies({it.address for it in new.values()}) if new else {}
+        self._read |= {key: (it, events.get(it.address)) for key, it in new.items()}
+
+    def _in_hand(self) -> Sequence[DeliveryKey]:
+        """Return what is read, on its way, or not stored yet."""
+        return (*self._read, *(it.key for it in self._running.values()), *self._ended)
 
     def _places(self, endpoint: Endpoint, now: datetime) -> int:
         """Return how many messages may be on their way to it at once."""
@@ -178,19 +208,18 @@ class SendDeliveries:
         self._endpoints = {it.id: it for it in owned}
         self._secrets = await self.webhooks.secrets(self._endpoints.keys(), now)
         self._owned_until = began + LEASE.total_seconds() / 2
+        self._read.clear()  # an operator may have changed them
         self._look_at = began + LOOK_SECONDS
         await self.client.forget({*self._endpoints, *(it.endpoint_id for it in self._running.values())})
 
-    async def _post(
-        self, delivery: WebhookDelivery, endpoint: Endpoint, events: Mapping[Address, bytes]
-    ) -> WebhookResponse:
-        if (event := events.get(delivery.address)) is None:
+    async def _post(self, delivery: WebhookDelivery, endpoint: Endpoint, event: bytes | None) -> WebhookResponse:
+        if event is None:
             return WebhookResponse(detail="the log has no such event")
         message = WebhookMessage(id=delivery.event_id, body=self.body(delivery, event))
         return await self.client.post(endpoint, message, self._secrets.get(endpoint.id, ()))
 
-    async def _settle(self, done: "Collection[asyncio.Task[WebhookResponse]]") -> None:
-        """Note the results of attempts, store them, and disable endpoints that are to be."""
+    async def _note(self, done: "Collection[asyncio.Task[WebhookResponse]]") -> None:
+        """Note the results of attempts."""
         if not done:
             return
         now = await self.now()
@@ -198,26 +227,37 @@ class SendDeliveries:
             delivery = self._running.pop(task)
             result = self._result(delivery, _response(task), now)
             self._ended[result.key] = result
+
+    async def _store_all(self) -> None:
+        """Store all results that are not stored yet."""
+        if self._storing is not None:
+            storing, self._storing = self._storing, None
+            await storing
         await self._store()
 
     async def _store(self) -> None:
-        """Store the results that are not stored yet."""
+        """Store the results so far, and disable endpoints that are to be. What ends meanwhile is stored next."""
         if not self._ended:
             return
-        results, now = list(self._ended.values()), await self.now()
-        touched = {it.endpoint_id for it in results}
-        endpoints = [it for it in self._endpoints.values() if it.id in touched]
-        await self.webhooks.settle(results, endpoints, now)
-        self._ended.clear()
+        now = await self.now()
+        results, changed = dict(self._ended), self._health
+        endpoints = [it for it in self._endpoints.values() if it.id in changed]
+        self._health = set()
+        try:
+            await self.webhooks.settle(list(results.values()), endpoints, now)
+        except BaseException:
+            self._health |= changed
+            raise
+        self._ended = {key: it for key, it in self._ended.items() if it is not results.get(key)}
         for it in endpoints:
-            gone = any(result.endpoint_id == it.id and result.code == GONE for result in results)
+            gone = any(result.endpoint_id == it.id and result.code == GONE for result in results.values())
             too_long = it.failing_since is not None and now - it.failing_since >= self.retried_for
             if gone or too_long:
                 reason = "it answered 410 Gone" if gone else f"nothing was accepted since {it.failing_since:%F %T} UTC"
                 await self._stop(it, reason)
 
     async def _stop(self, endpoint: Endpoint, reason: str) -> None:
-        del self._endpoints[endpoint.id]
+        self._endpoints.pop(endpoint.id, None)
         with suppress(NotFound):  # it was removed meanwhile
             await self.stop_endpoint(endpoint.id, reason)
         logger.error("webhook endpoint disabled", extra={"endpoint": endpoint.id, "detail": reason})
@@ -226,14 +266,16 @@ class SendDeliveries:
         """Return ``delivery`` after its attempt, and note how its endpoint is doing."""
         endpoint = self._endpoints.get(delivery.endpoint_id)
         if response.accepted:
-            if endpoint is not None:
+            if endpoint is not None and endpoint.failures:
                 self._endpoints[endpoint.id] = endpoint.succeeded()
+                self._health.add(endpoint.id)
             return delivery.delivered(now, response.code)
         wait = max(self._jittered(doubled(FIRST_PAUSE, LONGEST_PAUSE, delivery.attempts)), response.least_pause)
         if endpoint is not None:
             probe = self._jittered(doubled(FIRST_PROBE, LONGEST_PROBE, max(0, endpoint.failures + 1 - FAILING_AFTER)))
             probe = max(probe, response.least_pause)
             self._endpoints[endpoint.id] = endpoint = endpoint.failed(now, response.detail, pause=probe)
+            self._health.add(endpoint.id)
             if endpoint.failing:
                 wait = probe  # it is the endpoint's failure, not the event's
         after = delivery.failed(now, response, pause=wait)
@@ -282,13 +324,16 @@ class SendDeliveries:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
         try:
-            await self._settle(done)
+            await self._note(done)
+            await self._store_all()
             await self.webhooks.disown(self.owner)
         except Unavailable as error:
             logger.warning("results of webhooks are not stored, so they are sent again: %s", error)
         finally:
+            self._read.clear()
             self._running.clear()
             self._ended.clear()
+            self._health.clear()
             self._endpoints, self._owned_until, self._look_at = {}, 0.0, 0.0
             await self.client.forget(())
 

@@ -99,11 +99,16 @@ COMMANDS = {
 }
 """By group of the help page: where each command is, its name and its summary."""
 
+BY_USE_CASE = {
+    *(("orders", name) for name in ("create", "transition", "assign", "cancel", "pay", "refund")),
+    *(("prices", name) for name in ("set", "remove", "import")),
+}
+"""Commands whose use-case writes an audit line."""
+
 UNAUDITED = {
-    *(("orders", name) for name in ("create", "transition", "assign", "cancel", "pay", "refund")),  # by their use-case
+    *BY_USE_CASE,
     *(("orders", name) for name in ("show", "list", "count", "timeline", "trace", "verify")),
-    *(("prices", name) for name in ("list", "set", "remove", "import")),  # by their use-cases
-    *(("contacts", "list"), ("contacts", "show"), ("stock", "list"), ("tokens", "list")),
+    *(("prices", "list"), ("contacts", "list"), ("contacts", "show"), ("stock", "list"), ("tokens", "list")),
     *(("analytics", name) for name in ("minutes", "restaurants", "states", "cancellations", "deliveries")),
     *(
         (name,)
@@ -116,7 +121,10 @@ UNAUDITED = {
     *(("notifications", "list"), ("notifications", "show"), ("payments", "list"), ("maintenance",), ("demo",)),
     *(("simulate", "run"), ("simulate", "generate")),
 }
-"""Commands without an audit line of their own: they change nothing, or their use-cases write one."""
+"""Commands without an audit line of their own: their use-cases write one, or they change nothing.
+
+One that reads for an actor (``--as``) has a line if it is refused.
+"""
 
 _UNDECODED = re.compile("[\ud800-\udfff]")
 """Bytes of an argument that Python could not decode."""
@@ -154,6 +162,7 @@ def launch(
 ) -> int | None:
     """Event-driven order flow for food delivery."""
     from ...application.request_context import checked_correlation_id
+    from .audit import run_audited, run_plain
     from .session import begin, without_integrations
 
     with without_integrations():
@@ -162,64 +171,42 @@ def launch(
 
         loaded = load_settings(settings)
     configure_logs(loaded, process=tokens[:1] in PROCESSES)
-    begin(loaded, json=json, correlation_id=checked_correlation_id(correlation_id) if correlation_id else "")
+    if correlation_id:
+        checked_correlation_id(correlation_id)
+    elif tokens[:1] not in PROCESSES:
+        from uuid_utils import uuid7
+
+        correlation_id = str(uuid7())
+    begin(loaded, json=json, correlation_id=correlation_id)
     if tokens[:1] and tokens[0] in app and app[tokens[0]].default_command is not None:
         app[tokens[0]].help = None  # the command's own help page shows its whole docstring, not the summary
-    command = audited(tokens)
+    command = _command(tokens)
     try:
-        outcome: int | None = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
-    except (Exception, KeyboardInterrupt) as e:
-        if command and not isinstance(e, CycloptsError):
-            audit_command(command, _outcome_of(e), correlation_id)
-        if not isinstance(e, OrderFlowError):
-            raise
+        if not command or command in BY_USE_CASE:
+            return run_plain(app, tokens)
+        return run_audited(app, tokens, " ".join(command), correlation_id, reads=command in UNAUDITED)
+    except OrderFlowError as e:
         if tokens[:1] not in PROCESSES or isinstance(e, InvalidInput):
             raise
         logger.critical("%s", e, extra={"error": e})
         return exit_code(e)
-    if command:
-        audit_command(command, f"exit_{outcome}" if outcome else "ok", correlation_id)
-    return outcome
-
-
-def _outcome_of(error: BaseException) -> str:
-    """Return the outcome for the audit line of a command that ended with ``error``."""
-    match error:
-        case OrderFlowError():
-            return error.code
-        case OutputFailed():  # what it has changed stays changed
-            return "output_failed"
-        case KeyboardInterrupt():
-            return "interrupted"
-        case _:
-            return "other"
 
 
 def audited(tokens: tuple[str, ...]) -> str:
     """Return the name of the command if it is one that is audited, else an empty text."""
+    command = _command(tokens)
+    return "" if command in UNAUDITED else " ".join(command)
+
+
+def _command(tokens: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the path of the command; empty if the tokens name none."""
     within, path = app, list[str]()
     for token in tokens:
         if token.startswith("-") or token not in within:
             break
         within = within[token]
         path.append(token)
-    ends_in_command = bool(path) and within.default_command is not None
-    return " ".join(path) if ends_in_command and tuple(path) not in UNAUDITED else ""
-
-
-def audit_command(command: str, outcome: str, correlation_id: str) -> None:
-    """Write the audit line of a command line. Its arguments, which may name persons, are not in it."""
-    from getpass import getuser
-
-    from ...application.audit import audit
-    from ...application.request_context import Request
-
-    try:
-        user = getuser()
-    except (OSError, KeyError):  # a container's user may have no name
-        user = ""
-    request = Request(correlation_id=correlation_id, door="cli")
-    audit(request, door="cli", action=command, outcome=outcome, origin=user)
+    return tuple(path) if path and within.default_command is not None else ()
 
 
 def main() -> None:

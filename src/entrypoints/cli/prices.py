@@ -52,6 +52,7 @@ async def set_(
         raise InvalidInput("until", "given without --available", "with --available on or off")
     async with session().opened(create=True) as container:
         prices = container.prices()
+        prices.change.check(restaurant, by=actor)
         found = await prices.read(restaurant, by=actor)
         if (before := found.prices.get(item)) is None:
             if name is None or price is None:

@@ -19,6 +19,7 @@ from ...application.event_log.records import LogRecord
 from ...application.request_context import Request, answering
 from ...domain.errors import NotConfigured
 from ...domain.text import MAX_IDENTIFIER, printable
+from .audit import user
 from .output import encodable, write_json
 
 if TYPE_CHECKING:
@@ -114,7 +115,8 @@ class Session:
 
         async with opened(container):
             correlation_id = self.correlation_id or container.new_id()()
-            with answering(Request(correlation_id=correlation_id, requested_at=datetime.now(UTC), door="cli")):
+            request = Request(correlation_id=correlation_id, requested_at=datetime.now(UTC), door="cli", origin=user())
+            with answering(request):
                 yield container
 
     @asynccontextmanager

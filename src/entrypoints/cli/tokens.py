@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from ...application.auth import EVERY_SCOPE, Scope, Token
+from ...application.auth import EVERY_SCOPE, MAX_LABEL, Scope, Token, token_id
 from ...domain.actor import Actor, Role
 from ...domain.errors import InvalidInput, NotConfigured, NotFound
+from ...domain.text import identifier, text
 from .session import rows, session
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ async def make(
     *,
     role: Role,
     id: str,
-    label: str = "",
+    label: Annotated[str, Parameter(help=f"where it is used, such as an app; at most {MAX_LABEL} characters")] = "",
     scope: Annotated[list[Scope] | None, Parameter(negative=(), help="all, if none is given")] = None,
     days: Annotated[int | None, Parameter(help=f"until it expires, 1 to {MAX_DAYS}; without, it does not")] = None,
     if_none: Annotated[bool, Parameter(negative=(), help="only if there is no token yet")] = False,
@@ -33,7 +34,8 @@ async def make(
     """Create a token for ROLE and ID. It is printed only once: the database stores its hash."""
     from ..http.auth import new_token
 
-    actor = Actor(role, id)
+    actor = Actor(role, identifier(id, field="id"))
+    text(label, field="label", at_most=MAX_LABEL)
     lifetime = None if days is None else timedelta(days=_within("days", days, 1, MAX_DAYS))
     secret, digest = new_token()
     async with _opened() as container:
@@ -69,11 +71,12 @@ async def list_() -> None:
 
 @app.command
 async def revoke(token: str, /) -> None:
-    """Revoke the token with this id, as `tokens list` shows it. Every process refuses it within a second."""
+    """Revoke TOKEN: its id, as `tokens list` shows it, or its secret. Every process refuses it within a second."""
+    known = token_id(token)
     async with _opened() as container:
-        if not await container.storage().tokens.revoke(token, at=await container.storage().now()):
-            raise NotFound("token", token)
-    session().show({"revoked": token})
+        if not await container.storage().tokens.revoke(known, at=await container.storage().now()):
+            raise NotFound("token", known)
+    session().show({"revoked": known})
 
 
 @app.command
@@ -83,22 +86,20 @@ async def rotate(
     *,
     hours: Annotated[int, Parameter(help=f"for which the old one stays valid, 0 to {MAX_HOURS}")] = 24,
 ) -> None:
-    """Create a new token in place of the one with this id, of the same role, label, scopes and lifetime.
+    """Create a new token in place of TOKEN, of the same role, label, scopes and lifetime. Both are valid for HOURS.
 
-    Both are valid for HOURS.
-
-    The new one is printed only once.
+    TOKEN is an id, as `tokens list` shows it, or a secret. The new one is printed only once.
     """
     from ..http.auth import new_token
 
     overlap = timedelta(hours=_within("hours", hours, 0, MAX_HOURS))
-    secret, digest = new_token()
+    known, (secret, digest) = token_id(token), new_token()
     async with _opened() as container:
         now = await container.storage().now()
         until = now + overlap
-        if not await container.storage().tokens.replace(token, digest, at=now, until=until):
-            raise NotFound("valid token", token)
-    session().show({"token": secret, "replaces": token, "until": until}, secret)
+        if not await container.storage().tokens.replace(known, digest, at=now, until=until):
+            raise NotFound("valid token", known)
+    session().show({"token": secret, "replaces": known, "until": until}, secret)
     session().info(
         f"the old one stays valid until {until.isoformat(timespec='seconds')} at most; store the new one now"
     )

@@ -4,24 +4,24 @@ import re
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from hashlib import sha256
 from ipaddress import ip_address
 from typing import Protocol
 
 from attrs import frozen
 
-from ...application.auth import Grant, IdentityTokens, InvalidToken, Scope
+from ...application.auth import PREFIX, Grant, IdentityTokens, InvalidToken, Scope, digest_of
 from ...domain.actor import Actor
 from ...domain.errors import InvalidInput
 
-PREFIX = "of_"
-"""The prefix of every secret, by which scanners for leaked credentials can recognize it."""
 ACTOR_HEADER = "X-Actor"
 CSRF_HEADER = "X-CSRF-Token"
 """The header that a page of the board sends with each request, and another site's page cannot."""
 _PORT = re.compile(r":[0-9]{1,5}\Z")
-FORWARDING = ("forwarded", "via", "x-real-ip", "true-client-ip", "x-forwarded-")
-"""Headers, or beginnings of them, that a proxy adds to the requests of others."""
+FORWARDING = (
+    *("forwarded", "via", "x-real-ip", "true-client-ip", "client-ip", "x-client-ip", "x-cluster-client-ip"),
+    *("cdn-loop", "cf-", "fastly-", "x-amz", "x-appengine-", "x-azure-", "x-envoy-", "x-forwarded-", "x-original-"),
+)
+"""Headers, or beginnings of them, that proxies add to the requests of others."""
 GRANT = "orderflow.grant"
 """The key of the scope with the grant of the caller who was authenticated."""
 
@@ -68,11 +68,6 @@ def new_token() -> tuple[str, str]:
     """Create a secret (``of_`` and 256 random bits) and its digest. Only the digest is to be stored."""
     secret = PREFIX + secrets.token_urlsafe(32)
     return secret, digest_of(secret)
-
-
-def digest_of(secret: str) -> str:
-    """Return the SHA-256 of ``secret`` in hex. A secret of 256 random bits needs no salt and no slow hash."""
-    return sha256(secret.encode()).hexdigest()
 
 
 @frozen

@@ -1,10 +1,11 @@
 """The correlation id, the trace and the log line of every request."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import uuid_utils
 from attrs import define, field
@@ -38,6 +39,18 @@ HEADER = "X-Correlation-ID"
 TRACEPARENT = "traceparent"
 ERROR = "orderflow.error"
 """The key of the scope with the error of the request, for its log line."""
+ABOUT = "orderflow.about"
+"""The key of the scope with the ids that the body names instead of the path, by the names of path parameters."""
+SUBJECTS = {
+    "customer_id": "customer",
+    "restaurant_id": "restaurant",
+    "endpoint_id": "endpoint",
+    "consumer": "consumer",
+}
+"""Parameters that are ids of what a request is about, if it is not an order, and what they are ids of."""
+_PLACED = b"/v1/orders/"
+NO_STORE = ((b"cache-control", b"no-store"),)
+"""No browser or proxy keeps a response on its disk unless it says otherwise."""
 _ACCEPTED = (HEADER.lower(), "correlation-id")
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 _PROBES = frozenset({"/livez", "/readyz", "/metrics"})
@@ -160,9 +173,12 @@ class _Exchange:
         async def correlated(message: "Message") -> None:
             if message["type"] == "http.response.start":
                 self.status = message["status"]
+                self.note_placed(message["headers"])
+                own = [(name, self.allow(value) if name == b"allow" else value) for name, value in message["headers"]]
                 message["headers"] = [
-                    *((name, self.allow(value) if name == b"allow" else value) for name, value in message["headers"]),
+                    *own,
                     *headers,
+                    *(NO_STORE if self.is_of_api and not any(name == b"cache-control" for name, _ in own) else ()),
                     *self.cross_origin,
                     *self.scope.get(HEADERS, ()),
                     *([(b"connection", b"close")] if self.unread else []),
@@ -174,6 +190,12 @@ class _Exchange:
                 await send(message)
 
         return correlated
+
+    def note_placed(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """Note the id of an order that was created, which is in its address alone."""
+        location = dict(headers).get(b"location", b"") if self.status == 201 else b""
+        if location.startswith(_PLACED):
+            self.scope[ABOUT] = {"order_id": unquote(location.removeprefix(_PLACED).decode("latin-1"))}
 
     def allow(self, methods: bytes) -> bytes:
         """Return the value of Allow. Litestar's response to OPTIONS has only the methods of one handler of the path."""
@@ -203,10 +225,15 @@ class _Exchange:
         log_each(_log, logging.DEBUG if self.route in _PROBES else logging.INFO, "request", [line])
 
     @property
+    def is_of_api(self) -> bool:
+        """True for the paths behind a token or a session, whose responses may have personal data."""
+        path: str = self.scope["path"].removeprefix(self.scope.get("root_path", ""))
+        return path.startswith(("/v1/", "/board/session"))
+
+    @property
     def is_audited(self) -> bool:
         """True for a write, a refusal, an export, or a command of operators, of the API."""
-        path = self.scope["path"].removeprefix(self.scope.get("root_path", ""))
-        if not path.startswith(("/v1/", "/board/session")) or self.method == "OPTIONS":
+        if not self.is_of_api or self.method == "OPTIONS":
             return False
         refused = self.status is None or self.status >= 400
         exported = self.route.startswith(("/v1/customers/", "/v1/orders.csv"))
@@ -214,7 +241,7 @@ class _Exchange:
 
     def audit(self, code: str) -> None:
         grant: Grant | None = self.scope.get(GRANT)
-        parameters = self.scope.get("path_params", {})
+        parameters = {**self.scope.get("path_params", {}), **self.scope.get(ABOUT, {})}
         order_id = parameters.get("order_id")
         client = self.scope.get("client")
         audit(
@@ -229,7 +256,7 @@ class _Exchange:
             subject=next(
                 (
                     f"{kind}:{redact(parameters[name])}"
-                    for kind, name in (("customer", "customer_id"), ("restaurant", "restaurant_id"))
+                    for name, kind in SUBJECTS.items()
                     if is_identifier(parameters.get(name))
                 ),
                 "",

@@ -17,6 +17,7 @@ from ...domain.actor import Actor
 from ...domain.errors import InvalidInput, NotFound
 from ...domain.text import identifier, text
 from .bodies import MAX_ERROR, DropBody, RedriveBody
+from .correlation import ABOUT
 from .exact_body import ExactBody
 from .openapi import CORRELATION, problems
 from .operations import Operations
@@ -116,6 +117,7 @@ async def redrive(
 ) -> Response[RedrivenView]:
     """Redrive one order. A dry run lists the orders of a consumer, or of one error of it, to be redriven one by one."""
     order_id = parse_identifier(data.order_id, "orderId")
+    request.scope[ABOUT] = {"order_id": order_id, "consumer": data.consumer}  # type: ignore[literal-required]
     if data.consumer not in operations.consumers:
         raise InvalidInput("consumer", f"{data.consumer[:80]!r} does not run here", ", ".join(operations.consumers))
     use_case = operations.redrive(data.consumer)
@@ -142,6 +144,7 @@ async def drop(
     request: Request[Actor, Any, Any], operations: NamedDependency[Operations], data: JSONBody[DropBody]
 ) -> Response[DroppedView]:
     """Skip it for this consumer; with ``withFollowers``, also the order's events behind it. They stay in the log."""
+    request.scope[ABOUT] = {"order_id": data.order_id, "consumer": data.consumer}  # type: ignore[literal-required]
     result = await operations.drop_dead_letter(
         identifier(data.consumer, field="consumer"),
         identifier(data.order_id, field="orderId"),

@@ -72,6 +72,7 @@ async def serve(
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # a caller on this machine could write any address into them
             headers=SECURITY_HEADERS if secured is None else [*SECURITY_HEADERS, STRICT_TRANSPORT_SECURITY],
             lifespan="off",
             timeout_graceful_shutdown=grace_seconds,

@@ -9,10 +9,10 @@ from attrs import frozen
 from litestar import Request, Response, post
 from litestar.di import NamedDependency
 
-from ...application.auth import Scope
+from ...application.auth import Scope, digest_of
 from ...application.streams.ports import TICKET_SECONDS, StreamTicket, StreamTickets
 from ...domain.actor import Actor
-from .auth import GRANT, KnownTokens, Unauthenticated, digest_of, new_token
+from .auth import GRANT, KnownTokens, Unauthenticated, new_token
 from .conditions import refuse_idempotency_key
 from .openapi import CORRELATION, problems
 from .reads import json_response

@@ -23,6 +23,7 @@ from ...application.webhooks.resend import ResendDeliveries, SendTest
 from ...domain.actor import Actor, Role
 from ...domain.errors import InvalidInput
 from ...domain.text import identifier
+from .correlation import ABOUT
 from .exact_body import ExactBody
 from .openapi import CORRELATION, problems
 from .parameters import parse_identifier, parse_limit, query
@@ -270,6 +271,7 @@ async def resend(
     data: JSONBody[ResendWebhooks],
 ) -> Response[DeliveriesView]:
     """Return the deliveries, which are due now, with the same ids as before."""
+    request.scope[ABOUT] = {"order_id": data.order_id}  # type: ignore[literal-required]
     done = await routes.resend(
         _id(endpoint_id),
         identifier(data.order_id, field="orderId"),

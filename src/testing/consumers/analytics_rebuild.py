@@ -11,7 +11,7 @@ from ...application.event_log.records import LogRecord
 from ...application.maintenance.maintenance_log import MaintenanceKind
 from ...domain.errors import CorruptHistory, RebuildOvertaken, StorageUnavailable
 from .handle_batch import FailingAnalytics
-from .replay import ANN, Interrupted
+from .replay import ANN, InterruptedLog
 from .shop import Shop
 from .world import World
 
@@ -51,7 +51,7 @@ class RebuildAnalyticsContract:
             await handle(records)
             seen.append((await _order_analytics(world))["o1"].events)
 
-        rebuilt: Any = await world.rebuilding(Interrupted(shop, meanwhile))(**ANN)
+        rebuilt: Any = await world.rebuilding(InterruptedLog(shop, meanwhile))(**ANN)
         await _live_on(world, shop, handle)
 
         assert (rebuilt.events, rebuilt.swapped.orders) == (21, 3)
@@ -107,7 +107,7 @@ class RebuildAnalyticsContract:
             await world.rebuilding(shop.storage.log, FailingAnalytics(poison={("o2", 7)}))(**ANN)
 
         with pytest.raises(RebuildOvertaken):
-            await world.rebuilding(Interrupted(shop, another))(**ANN)
+            await world.rebuilding(InterruptedLog(shop, another))(**ANN)
 
         assert (await _events(world))["o1"] == 107
 
@@ -146,11 +146,11 @@ class RebuildAnalyticsContract:
 
         still_failing = await world.rebuilding(shop.storage.log, FailingAnalytics(poison=poison))(**ANN)
         as_it_was = await _events(world)
-        mended = await world.rebuilding(shop.storage.log)(**ANN)
+        rebuilt = await world.rebuilding(shop.storage.log)(**ANN)
 
         assert [(it.order_id, it.sequence) for it in still_failing.stopped] == [("o2", 6)]
         assert as_it_was == {"o1": 7, "o2": 5, "o3": 7}
-        assert (mended.stopped, await _events(world)) == ((), dict.fromkeys(ORDERS, 7))
+        assert (rebuilt.stopped, await _events(world)) == ((), dict.fromkeys(ORDERS, 7))
 
     @pytest.mark.parametrize("page", [4, 1000])
     async def test_if_an_order_would_lose_events_nothing_is_changed(self, world: World, page: int) -> None:
@@ -169,7 +169,7 @@ class RebuildAnalyticsContract:
         shop, records = await _lives(*ORDERS)
         poison = {("o2", 3)}
         await world.handling(FailingAnalytics(poison=poison))(records)
-        log = Interrupted(shop, world.redrive(Analyse()))
+        log = InterruptedLog(shop, world.redrive(Analyse()))
 
         rebuilt: Any = await world.rebuilding(log, FailingAnalytics(poison=poison))(**ANN)
 

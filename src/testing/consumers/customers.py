@@ -8,6 +8,7 @@ import pytest
 from attrs import evolve
 
 from ...adapters.wire import decode_record
+from ...application.auth import Grant
 from ...application.consuming.dead_letter import SetAsideRecord
 from ...application.customers.erase_customer import EraseCustomer
 from ...application.customers.export_customer import ExportCustomer
@@ -18,6 +19,8 @@ from ...application.maintenance.maintenance_log import MaintenanceKind
 from ...application.notifications.notification import Contact, Notification, NotificationStatus
 from ...application.orders.idempotency import IdempotencyKey
 from ...application.orders.order_view import view
+from ...application.sessions import Session
+from ...application.streams.ports import StreamTicket
 from ...domain.actor import Actor, Role
 from ...domain.annotations import Annotations
 from ...domain.errors import InvalidInput, OrdersOpen
@@ -135,14 +138,22 @@ class PersonalDataContract:
         assert (outcome.notifications, again.notifications, again.orders) == (2, 0, 0)
         assert (await world.effects.notifications.backlog()).pending == 0
 
-    async def test_contact_and_tokens_of_the_customer_alone_are_gone(self, world: World) -> None:
+    async def test_contact_tokens_and_sessions_of_the_customer_alone_are_gone(self, world: World) -> None:
         for party in ("customer:C1", "customer:C2"):
             await world.effects.contacts.set(Contact(party=party, email=f"{party[-2:]}@example.org"))
         await world.storage.tokens.add("d1", CUSTOMER, label="ann's phone", at=AT)
         await world.storage.tokens.add("d2", Actor(Role.RESTAURANT, "C1"), label="till", at=AT)
+        now = await world.storage.now()
+        for digest, actor in (("s1", CUSTOMER), ("s2", Actor(Role.RESTAURANT, "C1"))):
+            grant = Grant(actor, label=f"{digest} of ann")
+            session = Session(grant=grant, created_at=now, expires_at=now + DAY)
+            await world.storage.sessions.add(digest, session)
+            await world.storage.stream_tickets.add(digest, StreamTicket(grant=grant), seconds=3600)
 
         await erased(world)
 
+        for kept in (world.storage.sessions.find, world.storage.stream_tickets.take):
+            assert [await kept(digest) is not None for digest in ("s1", "s2")] == [False, True]
         assert [contact.party for contact in await world.effects.contacts.list()] == ["customer:C2"]
         assert (await world.storage.tokens.find("d1"), await world.storage.tokens.find("d2") is None) == (None, False)
         assert {token.label for token in await world.storage.tokens.list()} == {"", "till"}
@@ -200,7 +211,7 @@ class PersonalDataContract:
 
         assert refused.value.field == "userId"
 
-    async def test_open_orders_keep_everything_whoever_asks(self, world: World) -> None:
+    async def test_open_orders_keep_everything_for_every_caller(self, world: World) -> None:
         order = await lived(world, final=False)
         pending = notification(world)
         await record(world, pending)

@@ -18,7 +18,7 @@ from .world import World
 
 @define
 class FailingAnalytics(Analyse):
-    """Analytics that fails at the events of ``poison``, given as order and sequence, until it is mended."""
+    """Analytics that fails at the events of ``poison``, given as order and sequence, until it is fixed."""
 
     poison: set[tuple[str, int]] = field(factory=set)
     failure: Exception = field(factory=lambda: ValueError("poison"))
@@ -96,11 +96,11 @@ class HandleBatchContract:
         handle = world.handling()
 
         handled = await handle([r for r in records if r is not missing])
-        mended = await handle(records)
+        retried = await handle(records)
 
         gap = LogGap("analytics", missing.bucket, cursor=2, position=4)
         assert (handled.events, [it.context() for it in handled.gaps]) == (9, [gap.context()])
-        assert mended == BatchResult(events=5, duplicates=9)
+        assert retried == BatchResult(events=5, duplicates=9)
 
     async def test_of_two_handlers_with_the_same_records_one_handles_them(self, world: World) -> None:
         records = await whole_lives("o1", "o2")
@@ -163,7 +163,7 @@ class HandleBatchContract:
     async def test_a_transient_failure_parks_nothing(self, world: World) -> None:
         records = await whole_lives("o1")
 
-        class Mending(FailingAnalytics):
+        class RecoveringAnalytics(FailingAnalytics):
             async def handle(self, deliveries: Sequence[Delivery], work: AnalyticsTransaction) -> AnalyticsResult:
                 try:
                     return await super().handle(deliveries, work)
@@ -171,7 +171,7 @@ class HandleBatchContract:
                     if len(deliveries) == 1:
                         self.poison.clear()
 
-        consumer = Mending(poison={("o1", 3)})
+        consumer = RecoveringAnalytics(poison={("o1", 3)})
         handled = await world.handling(consumer)(records)
 
         assert handled == BatchResult(events=7)

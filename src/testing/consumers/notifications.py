@@ -35,7 +35,7 @@ TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 @define
-class Asking:
+class RequestChannel:
     """A channel that notes which request each message is part of."""
 
     seen: dict[Message, Request] = field(factory=dict)
@@ -106,7 +106,7 @@ class NotificationsContract:
             with answering(Request(correlation_id=f"K-{order_id}", traceparent=TRACE)):
                 await shop.order(order_id)
         notify, _ = await _notify(world)
-        asking = Asking()
+        asking = RequestChannel()
         await world.handling(evolve(notify, channels=[asking]))(await shop.records())
 
         await evolve(notify, channels=[asking]).settle()

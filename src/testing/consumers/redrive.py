@@ -18,7 +18,7 @@ from .world import World
 
 @define
 class Time:
-    """A clock that goes while somebody sleeps."""
+    """A clock that advances during sleeps."""
 
     now: float = 0.0
 
@@ -78,7 +78,7 @@ class RedriveContract:
         consumer.poison.clear()
         consumer.poison.add(("o1", 7))
 
-        await world.redriving(consumer)(by="ann", reason="the oven is mended")
+        await world.redriving(consumer)(by="ann", reason="the oven is fixed")
 
         history = await world.effects.dead_letters.history(limit=10)
         assert [(it.sequence, it.outcome, it.error, it.attempts) for it in history] == [
@@ -86,7 +86,7 @@ class RedriveContract:
             (6, Outcome.HANDLED, "", 0),
             (5, Outcome.HANDLED, "ValueError", 3),
         ]
-        assert {it.note for it in history} == {OperatorNote(by="ann", reason="the oven is mended", at=world.clock())}
+        assert {it.note for it in history} == {OperatorNote(by="ann", reason="the oven is fixed", at=world.clock())}
         assert {(it.event_id, it.position) for it in history} == {(r.event_id, r.position) for r in records[4:]}
 
     async def test_the_note_is_committed_with_the_effect_or_not_at_all(self, world: World) -> None:

@@ -41,7 +41,7 @@ class Forgetful(Analyse):
 
 
 @define
-class Interrupted:
+class InterruptedLog:
     """The log of ``shop``; after the first records were read from it, ``then`` happens."""
 
     shop: Shop
@@ -145,7 +145,7 @@ class ReplayContract:
         shop, records = await _lives("o1", "o2")
         await world.handling(FailingAnalytics(poison={("o1", 6)}))(records)
 
-        done = await world.replaying(Interrupted(shop, partial(_drop, world)))(ALL, **ANN)
+        done = await world.replaying(InterruptedLog(shop, partial(_drop, world)))(ALL, **ANN)
 
         assert (done.handled, done.whole) == (12, True)
         assert await _events(world) == {"o1": 5, "o2": 7}
@@ -279,7 +279,7 @@ class ReplayContract:
 
 
 async def _drop(world: World) -> None:
-    """Somebody gives up what analytics has of o1 among its dead letters."""
+    """Drop the dead letters of analytics for o1."""
     await world.drop("analytics", "o1", by="ann", reason="it has come to its end", with_followers=True)
 
 

@@ -21,7 +21,7 @@ Answer = Callable[["Exchange"], Awaitable[None]]
 
 
 @frozen
-class Received:
+class ReceivedRequest:
     """One request: its headers in lower case, its body, and whether the receiver's secret verifies it."""
 
     headers: Mapping[str, str]
@@ -49,7 +49,7 @@ class Received:
 class Exchange:
     """A request, and what to answer it by."""
 
-    received: Received
+    received: ReceivedRequest
     writer: asyncio.StreamWriter
 
     async def say(self, status: str, body: bytes = b"", **headers: str) -> None:
@@ -110,7 +110,7 @@ class Receiver:
     answer: Answer = accept
     secret: str = ""
     certificate: ssl.SSLContext | None = None
-    received: list[Received] = field(factory=list, init=False)
+    received: list[ReceivedRequest] = field(factory=list, init=False)
     port: int = field(default=0, init=False)
     connections: int = field(default=0, init=False)
     _server: asyncio.Server | None = field(default=None, init=False)
@@ -168,11 +168,11 @@ class Receiver:
             self._talks.discard(task)
             writer.close()
 
-    async def _read(self, reader: asyncio.StreamReader) -> Received:
+    async def _read(self, reader: asyncio.StreamReader) -> ReceivedRequest:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
         body = await reader.readexactly(int(headers.get("content-length", "0")))
-        received = Received(headers, body, self._verifies(headers, body))
+        received = ReceivedRequest(headers, body, self._verifies(headers, body))
         self.received.append(received)
         return received
 

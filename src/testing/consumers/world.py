@@ -45,7 +45,7 @@ class World:
 
     def redrive(self, consumer: Consumer[Any]) -> Callable[..., Awaitable[RedriveResult]]:
         """Return what redrives, as an operator asks for it."""
-        return partial(self.redriving(consumer), by="ann", reason="it is mended")
+        return partial(self.redriving(consumer), by="ann", reason="it is fixed")
 
     @property
     def drop(self) -> DropDeadLetter:

@@ -1,4 +1,4 @@
-"""Who leads among the brokers, and whether all copies are there."""
+"""The leaders among the brokers, and the copies that are in sync."""
 
 import re
 
@@ -17,21 +17,21 @@ def leader(kafka: LocalKafka, partition: int) -> int:
     described = _metadata(kafka)
     at: int = described.topics[TOPIC].partitions[partition].leader if described else -1
     if at < 0:
-        raise LookupError(f"nobody leads partition {partition}")
+        raise LookupError(f"partition {partition} has no leader")
     return at
 
 
 def controller(kafka: LocalKafka) -> int:
-    """The number of the node that is the quorum's leader now. Raises LookupError when nobody says."""
+    """The number of the node that is the quorum's leader now. Raises LookupError if it is unknown."""
     said = kafka.tool(QUORUM, "--bootstrap-server", kafka.bootstrap_servers, "describe", "--status")
     found = re.search(r"LeaderId:\s+(\d+)", said)
     if found is None:
-        raise LookupError(f"nobody says who the controller is: {said}")
+        raise LookupError(f"the controller is unknown: {said}")
     return int(found[1])
 
 
 def whole(kafka: LocalKafka) -> bool:
-    """Whether every broker is there, and has its copy of every partition in sync."""
+    """Return whether every broker runs, and has its copy of every partition in sync."""
     described = _metadata(kafka)
     if described is None or len(described.brokers) < len(kafka.members):
         return False

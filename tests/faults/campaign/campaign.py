@@ -51,7 +51,7 @@ INVARIANTS = {
     verdict.SILENT: 10,
     verdict.WEBHOOKS: 11,
 }
-"""Their numbers; what is not named here tells of a consumer's effects, which is 6."""
+"""Their numbers; a comparison that is not named here is one of a consumer's effects, which is 6."""
 PASSWORD = "planted-password"
 LAG_SECONDS = 30.0
 WEBHOOK_SECONDS = 120.0
@@ -77,7 +77,7 @@ class Size:
 
 EVENTS_EACH = 5
 LONGER = 1.1
-"""Faults need somebody who asks for something, also one that comes late because another took longer."""
+"""Faults need requests, also one that comes late because another took longer."""
 LARGE = Size("large", 30_000, 370.0, DEMANDED)
 SMALL = Size("small", 2_000, 75.0, dict.fromkeys(DEMANDED, 1))
 """Every kind of fault once."""
@@ -151,7 +151,7 @@ class Campaign:
         """Orders and faults, until both have ended."""
         enough = asyncio.Event()
         watching = asyncio.create_task(self.watch(enough))
-        telling = asyncio.create_task(self._tell())
+        reporting = asyncio.create_task(self._report_progress())
         self._began = monotonic()
         try:
             await asyncio.gather(self.workload(), *(self._lane(lane) for lane in lanes))
@@ -160,7 +160,7 @@ class Campaign:
             self._lag = await self._caught_up()
             self.say(f"nothing left to do {self._lag and f'{self._lag:.1f} s'} later")
         finally:
-            telling.cancel()
+            reporting.cancel()
             enough.set()
             await watching
 
@@ -177,7 +177,7 @@ class Campaign:
             except Exception as error:  # noqa: BLE001 - whatever it was, this fault was not made as it should be
                 self.failures.append(f"{fault.kind} at {fault.at:.0f} s: {error!r}")
 
-    async def _tell(self) -> None:
+    async def _report_progress(self) -> None:
         while True:
             await asyncio.sleep(15)
             self.say(
@@ -198,13 +198,15 @@ class Campaign:
         return None
 
     async def _webhooks_sent(self, inside: OrderFlow) -> None:
+        webhooks = inside.container.effects().webhooks
+
         async def all_sent() -> bool:
-            return not (await inside.container.effects().webhooks.summary()).backlog.pending
+            return not (await webhooks.summary()).backlog.pending
 
         try:
             await eventually_async(all_sent, deadline=WEBHOOK_SECONDS, every=0.5, that="all webhooks were accepted")
         except AssertionError as problem:
-            self.failures.append(str(problem))
+            self.failures.append(f"{problem}; {await webhooks.summary()}; {await webhooks.endpoints()}")
 
     async def _verdict(self, asked: int) -> CheckReport:
         planted = re.compile("|".join(re.escape(secret) for secret in self._secrets).encode())
@@ -220,15 +222,15 @@ class Campaign:
             logs = [process.log for process in self.deployment.processes.values()]
             self.stumbles = sum(log.read_bytes().count(HANDLER_FAILED.encode()) for log in logs)
             silent = await verdict.check_secrets(connection, logs, planted, extra)
-            redrive = ("dead-letters", "redrive", "--all", "--by", "campaign", "--reason", "the cause is mended")
+            redrive = ("dead-letters", "redrive", "--all", "--by", "campaign", "--reason", "the cause is fixed")
             for done in await asyncio.to_thread(self.deployment.run, *redrive):
                 redriven.compared += len(done["unparked"])
             for row in await connection.fetch("SELECT order_id FROM parked_orders"):
                 redriven.differ(f"order {row['order_id']}", "is parked still")
-            letters = sum(it.compared for it in extra.comparisons if it.name == verdict.PARKED)
+            redriven_orders = sum(it.compared for it in extra.comparisons if it.name == verdict.PARKED)
             noted = await connection.fetchval("SELECT count(*) FROM dead_letter_actions WHERE by = 'campaign'")
-            if noted != letters:
-                redriven.differ("audit", f"{letters} letters were redriven, {noted} are noted with who and why")
+            if noted != redriven_orders:
+                redriven.differ("audit", f"{redriven_orders} dead letters were redriven, {noted} are in the audit")
             self.topic = topic = await reading
             verdict.check_leaks(topic, silent)
             await self._stop()
@@ -275,7 +277,7 @@ class Campaign:
         await asyncio.gather(*(asyncio.to_thread(it.stop) for it in self.deployment.processes.values()))
 
     def figures(self, report: CheckReport) -> list[str]:
-        """What was done, and what came of it."""
+        """Return lines on the faults and their outcome."""
         witness, workload, made = self.watch.witness, self.workload, self.injection.made
         asked_again = ", ".join(f"{many} {reason}" for reason, many in sorted(workload.again.items()))
         return [

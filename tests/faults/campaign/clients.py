@@ -24,11 +24,11 @@ from orderflow.entrypoints.embedded import OrderFlow
 PATIENCE = 20.0
 """Seconds that a client waits for an answer; then it does not know what came of its request."""
 SHOP = Actor(Role.ADMIN, "shop")
-"""Who asks from inside."""
+"""The actor of requests through the embedded API."""
 CURRENCY = "USD"
 
 
-class Unanswered(Exception):
+class RequestUnanswered(Exception):
     """The connection broke, or no answer came in time: what was asked may have been done."""
 
 
@@ -46,7 +46,7 @@ class Step:
 
 
 @frozen
-class Said:
+class ClientResponse:
     """An answer, by the status that it has over HTTP."""
 
     status: int
@@ -54,8 +54,8 @@ class Said:
 
 
 class Client(Protocol):
-    async def ask(self, step: Step, key: str) -> Said:
-        """Raises Unanswered."""
+    async def ask(self, step: Step, key: str) -> ClientResponse:
+        """Raises RequestUnanswered."""
 
     def close(self) -> None: ...
 
@@ -68,7 +68,7 @@ class HttpClient:
     token: str
     _streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = field(default=None, init=False)
 
-    async def ask(self, step: Step, key: str) -> Said:
+    async def ask(self, step: Step, key: str) -> ClientResponse:
         head = (
             f"{step.method} {step.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {self.token}\r\n"
             f"Content-Type: application/json\r\nIdempotency-Key: {key}\r\nContent-Length: {len(step.body)}\r\n\r\n"
@@ -80,15 +80,15 @@ class HttpClient:
                 return await self._answer(reader)
         except (OSError, EOFError, TimeoutError, asyncio.IncompleteReadError) as error:
             self.close()
-            raise Unanswered(f"{step.method} {step.path}: {error!r}") from error
+            raise RequestUnanswered(f"{step.method} {step.path}: {error!r}") from error
 
-    async def _answer(self, reader: asyncio.StreamReader) -> Said:
+    async def _answer(self, reader: asyncio.StreamReader) -> ClientResponse:
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
         _, _, after = head.partition(b"content-length:")
         body = await reader.readexactly(int(after.partition(b"\r\n")[0] or 0))
         if b"connection: close" in head:
             self.close()
-        return Said(int(head[9:12]), body)
+        return ClientResponse(int(head[9:12]), body)
 
     def close(self) -> None:
         if self._streams is not None:
@@ -103,14 +103,16 @@ class EmbeddedClient:
 
     flow: OrderFlow
 
-    async def ask(self, step: Step, key: str) -> Said:
+    async def ask(self, step: Step, key: str) -> ClientResponse:
         use_cases = self.flow.use_cases
         asked = IdempotencyKey(caller=str(SHOP), key=key, fingerprint=step.path, render=_answer)
         try:
             body, _ = await use_cases.idempotent(asked, lambda key: _COMMANDS[step.name](use_cases, step, key))
         except OrderFlowError as error:
-            return Said(503 if isinstance(error, Unavailable) else 409, json.dumps({"code": error.code}).encode())
-        return Said(200, body)
+            return ClientResponse(
+                503 if isinstance(error, Unavailable) else 409, json.dumps({"code": error.code}).encode()
+            )
+        return ClientResponse(200, body)
 
     def close(self) -> None:
         """The flow is its owner's."""

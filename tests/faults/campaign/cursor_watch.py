@@ -72,7 +72,7 @@ class Watch:
             await connection.close()
 
     async def to_come(self) -> int:
-        """Events that are still to come to somebody. Raises SERVERS_DOWN."""
+        """Return the number of events that a reader has not finished. Raises SERVERS_DOWN."""
         connection = await self.deployment.connect()
         try:
             heads = await connection.fetchval("SELECT coalesce(sum(position), 0) FROM log_heads")
@@ -84,7 +84,7 @@ class Watch:
     async def caught_up(self, within: float) -> float:
         """The seconds until nothing was left to do; raises AssertionError after so many."""
         began = monotonic()
-        left: int | str = "nobody answers"
+        left: int | str = "no server answers"
         while monotonic() - began < within:
             try:
                 left = await self.to_come()

@@ -51,7 +51,7 @@ def front(part: str) -> str:
 class Deployment:
     """``links`` are by the process and the server they join: ``(relay-1, postgres)``, ``(relay-1, kafka 2)``.
 
-    ``ended`` tells of every process that ended without being killed by us: that is started again, as a supervisor
+    ``ended`` has every process that ended without being killed by us: that is started again, as a supervisor
     would. ``commands`` stand in for those of some processes.
     """
 
@@ -109,7 +109,7 @@ class Deployment:
         for part in (*RELAYS, *CONSUMERS):
             for member in self.kafka.members:
                 way_in = member.fronts[front(part)]
-                self.links[part, f"kafka {member.number}"] = Link(way_in.told, way_in.port)
+                self.links[part, f"kafka {member.number}"] = Link(way_in.advertised, way_in.port)
         for link in self.links.values():
             await link.open()
 
@@ -142,7 +142,7 @@ class Deployment:
         }
 
     def run(self, *arguments: str, within: float = 120) -> Any:
-        """What the command answers with ``--json``. An exit code other than 0 fails, with all that it said."""
+        """Return the command's output with ``--json``. An exit code other than 0 fails, with all its output."""
         done = subprocess.run(
             (*PROGRAM, "--json", *arguments),
             capture_output=True,

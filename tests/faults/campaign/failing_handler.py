@@ -1,6 +1,6 @@
 """A script that runs ``orderflow`` with consumers that fail on poison events and, now and then, on others.
 
-Poison is an event of an order whose id names the consumer: it fails until somebody else handles it. Every hundredth
+Poison is an event of an order whose id names the consumer: it fails until another process handles it. Every hundredth
 call of a handler fails after it has done its work, which then must not count.
 """
 
@@ -29,12 +29,12 @@ HANDLER_FAILED = "a handler failed on purpose"
 logger = logging.getLogger("campaign")
 
 
-class Poisoned(Exception):
-    """This event is poison."""
+class PoisonEvent(Exception):
+    """A poison event was handled."""
 
 
 class HandlerFailed(TransientFailure):  # type: ignore[misc,unused-ignore]
-    """This time it failed; the next time it may not."""
+    """A handler that fails once, and may succeed the next time."""
 
 
 @frozen
@@ -51,7 +51,7 @@ class FailingHandler:
             event = delivery.event
             poison = POISON.fullmatch(event.order_id)
             if poison and poison["consumer"] == self.name and event.sequence == POISONED_EVENT:
-                raise Poisoned(f"event {event.sequence} of order {event.order_id}")
+                raise PoisonEvent(f"event {event.sequence} of order {event.order_id}")
         result = await self.consumer.handle(deliveries, work)
         if self.chance.random() < OFTEN:
             logger.warning(HANDLER_FAILED)

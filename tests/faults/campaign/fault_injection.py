@@ -35,7 +35,7 @@ RETRIES = 1_000
 GROUPS = ("relay", "notifications", "analytics", "inventory")
 
 
-class NotMade(Exception):
+class FaultNotInjected(Exception):
     """A fault that was asked for and could not be made, or left no trace."""
 
 
@@ -43,7 +43,7 @@ class NotMade(Exception):
 class FaultInjection:
     """Makes faults on ``deployment``; ``made`` counts those that left their trace.
 
-    Raises NotMade, and AssertionError where what was broken does not come back.
+    Raises FaultNotInjected, and AssertionError where what was broken does not come back.
     """
 
     deployment: Deployment
@@ -52,7 +52,7 @@ class FaultInjection:
     details: Counter[str] = field(factory=Counter, init=False)
 
     async def __call__(self, fault: Fault) -> None:
-        """Make it, look for its trace, mend it; returns when what was broken is there again."""
+        """Make it, look for its trace, repair it; returns when what was broken is there again."""
         await self._ways()[fault.kind](fault)
         self.made[fault.kind] += 1
 
@@ -105,14 +105,14 @@ class FaultInjection:
             process.resume()
 
     async def _leader_killed(self, fault: Fault) -> None:
-        number = await self._told(lambda: brokers.leader(self.deployment.kafka, fault.which % PARTITIONS))
+        number = await self._node_number(lambda: brokers.leader(self.deployment.kafka, fault.which % PARTITIONS))
         await self._broker_killed(self.deployment.kafka.members[number - 1])
 
     async def _controller_killed(self, _: Fault) -> None:
-        number = await self._told(lambda: brokers.controller(self.deployment.kafka))
+        number = await self._node_number(lambda: brokers.controller(self.deployment.kafka))
         await self._broker_killed(self.deployment.kafka.members[number - 1])
 
-    async def _told(self, ask: Callable[[], T]) -> T:
+    async def _node_number(self, ask: Callable[[], T]) -> T:
         async def answered() -> list[T]:
             try:
                 return [await asyncio.to_thread(ask)]
@@ -170,8 +170,8 @@ class FaultInjection:
             found = await connection.fetch(
                 "SELECT pid, state FROM pg_stat_activity WHERE application_name = 'orderflow' ORDER BY pid"
             )
-            _must(bool(found), "somebody is connected to PostgreSQL")
-            # Who does something is the first choice: an idle connection is made anew, and nobody is the worse for it.
+            _must(bool(found), "a process is connected to PostgreSQL")
+            # Busy connections are the first choice: an idle one is made anew, and no request fails by it.
             busy = [row["pid"] for row in found if row["state"] != "idle"] or [row["pid"] for row in found]
             pid = busy[fault.which % len(busy)]
             done = await connection.fetchval("SELECT pg_terminate_backend($1, 5000)", pid)
@@ -210,7 +210,7 @@ class FaultInjection:
         await eventually_async(lambda: link.acknowledgements > before, that="an acknowledgement was kept back")
 
     async def _transaction_held(self, fault: Fault) -> None:
-        """Somebody has written an order's bucket, and neither commits nor goes away."""
+        """Hold an order's bucket in another transaction, which neither commits nor ends."""
         while True:
             connection = await self._connected()
             try:
@@ -270,7 +270,7 @@ class FaultInjection:
                 member.poll(0.1)
                 if got:
                     return
-            raise NotMade(f"nothing of {group} was assigned to one more member")
+            raise FaultNotInjected(f"nothing of {group} was assigned to one more member")
         finally:
             try:
                 member.close()
@@ -284,4 +284,4 @@ def _one_of(names: Sequence[T], fault: Fault) -> T:
 
 def _must(trace: object, what: str) -> None:
     if not trace:
-        raise NotMade(f"it is not so that {what}")
+        raise FaultNotInjected(f"it is not so that {what}")

@@ -1,6 +1,6 @@
 """``orderflow relay`` with one other part: it sends its offsets outside the transaction, now and then. A script.
 
-What it published since is published again by whoever takes over: the campaign has to find that.
+What it published since is published again by its successor: the campaign has to find that.
 """
 
 from collections.abc import Mapping, Sequence

@@ -25,7 +25,7 @@ class PostgresPair(Pair):
 
 @define(eq=False)
 class PostgresLink(Link):
-    """``acknowledgements`` counts the answers to a COMMIT that were kept back: it was done, and nobody was told."""
+    """``acknowledgements`` counts the answers to a COMMIT that were dropped: it was done, and no client knows."""
 
     acknowledgements: int = field(default=0, init=False)
     _armed: int = field(default=0, init=False)
@@ -47,7 +47,7 @@ class PostgresLink(Link):
         return data if pair.held is None else self._answered(pair, data)
 
     def _asked(self, pair: PostgresPair, data: bytes) -> None:
-        """asyncpg waits for the answer to each request, so that a request begins where ``data`` begins."""
+        """Note the writes in ``data``. As asyncpg waits for each answer, a request begins where ``data`` begins."""
         if data[:1] == b"P":
             name, _, rest = data[5:].partition(b"\x00")
             (pair.writes.add if WRITES in rest else pair.writes.discard)(name)
@@ -72,7 +72,7 @@ class PostgresLink(Link):
 
 
 def _committed(answer: bytes) -> bool:
-    """Whether ``answer`` says that all was written: one row with one column, which is NULL, and no error."""
+    """Return whether ``answer`` confirms a complete write: one row with one column, which is NULL, and no error."""
     kinds = dict(_messages(answer))
     return b"E" not in kinds and kinds.get(b"D") == b"\x00\x01\xff\xff\xff\xff"
 

@@ -118,7 +118,7 @@ class Link:
         self._break_off(list(self._pairs))
 
     def blackhole(self, way: Way) -> None:
-        """What goes that way vanishes, and nobody is told, until ``heal``."""
+        """Drop what is sent that way, without an error on either side, until ``heal``."""
         self._black = way
 
     def heal(self) -> None:
@@ -146,7 +146,7 @@ class Link:
         self._pairs.discard(pair)
 
     def passes(self, pair: Pair, way: Way, data: bytes) -> bytes | None:
-        """What of ``data`` goes on, that way; None where it vanishes."""
+        """Return the part of ``data`` that is forwarded that way; None if it is dropped."""
         if self._black is way:
             self.swallowed += len(data)
             pair.lost = True
@@ -158,7 +158,7 @@ class Link:
         with suppress(asyncio.CancelledError):
             try:
                 await connect("127.0.0.1", self.upstream)
-            except OSError:  # the server is down: its client is told as it would be without us
+            except OSError:  # the server is down: its client sees the same as without us
                 pair.break_off()
                 return
             if pair not in self._pairs:  # the client has gone meanwhile

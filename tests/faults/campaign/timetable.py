@@ -1,4 +1,4 @@
-"""What goes wrong, and when: made from a seed, the same for the same seed."""
+"""The faults and their times, made from a seed: the same for the same seed."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -57,7 +57,7 @@ DEMANDED: Mapping[Kind, int] = {
     Kind.REBALANCE: 6,
     Kind.RECEIVER_KILLED: 3,
 }
-"""How many of each in the large campaign."""
+"""The number of each in the large campaign."""
 
 LANES: Sequence[Mapping[Kind, float]] = (
     {Kind.API_KILLED: 6.0, Kind.API_POSTGRES: 8.0, Kind.RETRIES: 4.0},

@@ -42,7 +42,7 @@ class Record:
 
 @define
 class Topic:
-    """What stands there: committed ``records``, those of a partition in order, and how many were ``aborted``."""
+    """The topic's content: committed ``records``, those of a partition in order, and the number ``aborted``."""
 
     records: list[Record] = field(factory=list)
     aborted: int = 0
@@ -102,7 +102,7 @@ def _scan(bootstrap_servers: str, level: str) -> Any:
 async def check_webhooks(
     connection: asyncpg.Connection, receiver: Receiver, restaurant: str, report: CheckReport
 ) -> None:
-    """What the receiver has accepted, by order, as it first came; a message may come again."""
+    """Compare the messages that the receiver accepted, each at its first arrival, with the events of each order."""
     sent = report.start(WEBHOOKS, "events")
     expected: dict[str, list[int]] = defaultdict(list)
     for row in await connection.fetch(
@@ -161,13 +161,15 @@ def compare_topic(topic: Topic, log: dict[Address, tuple[str, int, bytes]], once
 
 async def check_requests(connection: asyncpg.Connection, workload: Workload, asked: int, report: CheckReport) -> None:
     """Invariants 1 and 7."""
-    told, converged = report.start(ACKNOWLEDGED, "requests"), report.start(CONVERGED, "requests")
+    acknowledged, converged = report.start(ACKNOWLEDGED, "requests"), report.start(CONVERGED, "requests")
     versions = {row["id"]: row["version"] for row in await connection.fetch("SELECT id, version FROM orders")}
     kept = {row[0]: row[1] for row in await connection.fetch("SELECT key, md5(response) FROM idempotency_keys")}
     for key, it in workload.acknowledged.items():
-        told.compared += 1
+        acknowledged.compared += 1
         if versions.get(it.order_id, 0) < it.version:
-            told.differ(key, f"order {it.order_id} is at {versions.get(it.order_id)}, acknowledged was {it.version}")
+            acknowledged.differ(
+                key, f"order {it.order_id} is at {versions.get(it.order_id)}, acknowledged was {it.version}"
+            )
         if kept.get(key) != it.digest:
             converged.differ(key, "another answer is kept than was given")
     converged.compared = asked
@@ -182,26 +184,26 @@ async def check_requests(connection: asyncpg.Connection, workload: Workload, ask
 
 async def check_parked(connection: asyncpg.Connection, poison: Sequence[str], report: CheckReport) -> None:
     """The first half of invariant 8, before anything is redriven. ``poison`` are the orders with such an event."""
-    parked = report.start(PARKED, "letters")
-    letters: Mapping[str, list[asyncpg.Record]] = defaultdict(list)
+    parked = report.start(PARKED, "dead letters")
+    dead_letters: Mapping[str, list[asyncpg.Record]] = defaultdict(list)
     for row in await connection.fetch("SELECT * FROM dead_letters ORDER BY consumer, order_id, sequence"):
-        letters[row["order_id"]].append(row)
+        dead_letters[row["order_id"]].append(row)
         parked.compared += 1
         if POISON.fullmatch(row["order_id"]) is None:
             parked.differ(f"order {row['order_id']}", f"is parked, and no event of it is poison: {row['message']}")
     for order_id in poison:
         version = await connection.fetchval("SELECT version FROM orders WHERE id = $1", order_id)
-        [*found] = letters[order_id]
+        [*found] = dead_letters[order_id]
         if [row["sequence"] for row in found] != list(range(POISONED_EVENT, (version or 0) + 1)):
-            parked.differ(f"order {order_id}", f"at {version} has letters {[row['sequence'] for row in found]}")
+            parked.differ(f"order {order_id}", f"at {version} has dead letters {[row['sequence'] for row in found]}")
             continue
         parked_by = POISON.fullmatch(order_id)
         first = found[0]
         lacks = [
             name
             for name, there in {
-                "the class of its error": first["error"] == "Poisoned",
-                "its traceback": "Poisoned" in first["trace"],
+                "the class of its error": first["error"] == "PoisonEvent",
+                "its traceback": "PoisonEvent" in first["trace"],
                 "its attempts": first["attempts"] >= 3,
                 "its times": first["first_failed_at"] <= first["last_failed_at"],
                 "where it was read": first["topic"] == TOPIC and None not in (first["partition"], first["offset"]),
@@ -210,7 +212,7 @@ async def check_parked(connection: asyncpg.Connection, poison: Sequence[str], re
             if not there
         ]
         for lack in lacks:
-            parked.differ(f"order {order_id}, event {first['sequence']}", f"does not tell {lack}")
+            parked.differ(f"order {order_id}, event {first['sequence']}", f"lacks {lack}")
         for row in found[1:]:
             if row["error"]:
                 parked.differ(f"order {order_id}, event {row['sequence']}", f"was tried: {row['error']}")
@@ -227,7 +229,7 @@ async def check_secrets(
     connection: asyncpg.Connection, logs: Sequence[Path], planted: re.Pattern[bytes], report: CheckReport
 ) -> Comparison:
     """Invariant 10: in no line of a log, no dead letter, and, once it is read, no record (``check_leaks``)."""
-    silent = report.start(SILENT, "log lines, records and letters")
+    silent = report.start(SILENT, "log lines, records and dead letters")
     for log in logs:
         for number, line in enumerate(log.read_bytes().splitlines(), 1):
             silent.compared += 1
@@ -236,7 +238,7 @@ async def check_secrets(
     for row in await connection.fetch("SELECT * FROM dead_letters"):
         silent.compared += 1
         if found := planted.search(repr(dict(row)).encode()):
-            silent.differ(f"letter of order {row['order_id']}", repr(found[0]))
+            silent.differ(f"dead letter of order {row['order_id']}", repr(found[0]))
     return silent
 
 

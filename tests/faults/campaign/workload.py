@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.json import decode
 from orderflow.entrypoints.embedded import OrderFlow
 
-from .clients import Client, EmbeddedClient, HttpClient, Said, Step, Unanswered
+from .clients import Client, ClientResponse, EmbeddedClient, HttpClient, RequestUnanswered, Step
 
 CALLERS = 16
 """Over HTTP."""
@@ -37,7 +37,7 @@ SOLD_OUT = "sold-out"
 POISON_EACH = 17
 """Orders with a poison event for each consumer: 51 in all."""
 STREET, CARD, MAIL = "Planted Lane", "tok_planted", "planted"
-"""What must come to light nowhere: in the address, as a card token, and in the contacts' addresses."""
+"""Secrets that must appear nowhere: in the address, as a card token, and in the contacts' addresses."""
 
 
 @frozen
@@ -56,8 +56,8 @@ class _Answer(Struct, rename="camel"):
 
 
 @frozen
-class Acknowledged:
-    """What a caller was told: the order's version then, and the digest of the bytes that said so."""
+class AcknowledgedRequest:
+    """A response that a caller got: the order's version then, and the digest of the bytes."""
 
     order_id: str
     version: int
@@ -134,14 +134,14 @@ LIVES: Mapping[str, _Life] = {
     "refunded": _Life(0.07, [_place("credit_card"), _PAY, _ASSIGN, _CALL_OFF]),
     "sold out": _Life(0.01, [_place(food=SOLD_OUT)]),
 }
-"""How often each, and what is asked for. What is sold out, inventory calls off."""
+"""The share of each, and its requests. Inventory cancels what is sold out."""
 
 
 @define(eq=False)
 class Workload:
     """``acknowledged`` is by key, ``unknown`` the keys whose outcome was not known at some time.
 
-    ``strange`` are answers that nobody should get, whatever happens behind the client. ``orders`` are the ids of those
+    ``strange`` are answers that no client should get, whatever happens behind it. ``orders`` are the ids of those
     that have begun; ``due`` waits until that part of the time has come. Orders come in over HTTP, at ``ports``, and
     ``inside`` of another application.
     """
@@ -151,7 +151,7 @@ class Workload:
     token: str
     inside: OrderFlow | None
     due: Callable[[float], Awaitable[None]]
-    acknowledged: dict[str, Acknowledged] = field(factory=dict, init=False)
+    acknowledged: dict[str, AcknowledgedRequest] = field(factory=dict, init=False)
     unknown: dict[str, Step] = field(factory=dict, init=False)
     again: Counter[str] = field(factory=Counter, init=False)
     strange: list[str] = field(factory=list, init=False)
@@ -193,14 +193,14 @@ class Workload:
         name = f"retries-{len([key for key in self.acknowledged if key.startswith('retries')])}"
         step = LIVES["called off"].steps[0].of(name, 1, by_http=True)
 
-        async def caller(number: int) -> Said:
+        async def caller(number: int) -> ClientResponse:
             with self._doors(number, by_http=True) as clients:
                 return await self._step(step, f"{name}.place", clients)
 
         answers = await asyncio.gather(*(caller(number) for number in range(many)))
-        told = {answer.body for answer in answers}
-        if len(told) != 1:
-            self.strange.append(f"{many} retries of one request got {len(told)} different answers")
+        bodies = {answer.body for answer in answers}
+        if len(bodies) != 1:
+            self.strange.append(f"{many} retries of one request got {len(bodies)} different answers")
         self._note(f"{name}.place", step, answers[0])
 
     async def ask_again(self) -> int:
@@ -227,18 +227,20 @@ class Workload:
                 return
             self._note(key, step, answer)
 
-    def _note(self, key: str, step: Step, answer: Said) -> None:
+    def _note(self, key: str, step: Step, answer: ClientResponse) -> None:
         said = decode(answer.body, type=_Answer)
         self.over_http += step.by_http
-        self.acknowledged[key] = Acknowledged(said.order_id, said.version, _digest(answer.body), step.name == "place")
+        self.acknowledged[key] = AcknowledgedRequest(
+            said.order_id, said.version, _digest(answer.body), step.name == "place"
+        )
 
-    async def _step(self, step: Step, key: str, clients: Sequence[Client]) -> Said:
+    async def _step(self, step: Step, key: str, clients: Sequence[Client]) -> ClientResponse:
         """The answer, however often it takes; each time at the other client."""
         tries = 0
         while True:
             try:
                 answer = await clients[tries % len(clients)].ask(step, key)
-            except Unanswered:
+            except RequestUnanswered:
                 self.unknown[key] = step
                 code = "no answer"
             else:
@@ -252,7 +254,7 @@ class Workload:
             await asyncio.sleep(min(1.0, 0.05 * tries))
 
 
-def _code(refusal: Said) -> str:
+def _code(refusal: ClientResponse) -> str:
     """Its code; that of a connection which was refused, before anything was read of it, is in its status alone."""
     return decode(refusal.body, type=_Answer).code if refusal.body else f"http_{refusal.status}"
 

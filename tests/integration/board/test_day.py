@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.integration.board.test_views import serious
-from tests.support.board import PATIENCE, Looking, browser, chromium, looking, watched_day
+from tests.support.board import PATIENCE, BoardPage, browser, chromium, looking, watched_day
 from tests.support.servers import obtain
 from tests.support.waiting import eventually
 
@@ -46,7 +46,7 @@ def test_a_newcomer_watches_the_day_and_looks_after_what_it_leaves(chrome: Brows
     assert "row = fold(log)" in day.printed
 
 
-def watch_at_each_pace(look: Looking) -> None:
+def watch_at_each_pace(look: BoardPage) -> None:
     """The clock runs, stands still, and runs again; the map says in words what it shows."""
     clock = look.page.locator("day-clock strong")
     began = clock.inner_text()
@@ -62,7 +62,7 @@ def watch_at_each_pace(look: Looking) -> None:
     assert serious(look) == []
 
 
-def deliver_what_is_late(look: Looking) -> None:
+def deliver_what_is_late(look: BoardPage) -> None:
     page = look.page
     page.get_by_role("link", name="To the orders").click()
     page.locator('[data-key="on_the_way"] [data-urgency="late"] a').first.click()
@@ -72,7 +72,7 @@ def deliver_what_is_late(look: Looking) -> None:
     expect(page.locator(".age-line")).to_contain_text("Delivered")
 
 
-def find_it_by_its_telephone_number(look: Looking) -> None:
+def find_it_by_its_telephone_number(look: BoardPage) -> None:
     page = look.page
     expect(page.locator(".notified").first).to_contain_text("sent by log, 1 Jan 2024")  # not after the commit of today
     title = page.get_by_role("heading", level=1).inner_text().removeprefix("Order ")
@@ -82,7 +82,7 @@ def find_it_by_its_telephone_number(look: Looking) -> None:
     expect(page.locator(f'[data-key="delivered"] li[data-key="{title}"]')).to_be_visible()
 
 
-def redrive_what_is_parked(look: Looking) -> None:
+def redrive_what_is_parked(look: BoardPage) -> None:
     page = look.page
     page.get_by_role("link", name="Operation").click()
     page.get_by_role("button", name="Show the orders").click()

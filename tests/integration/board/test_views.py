@@ -15,7 +15,7 @@ from orderflow import OrderFlow
 from orderflow.application.consuming.dead_letter import DeadLetter
 from playwright.sync_api import Browser, expect
 
-from tests.support.board import PATIENCE, Looking, Service, browser, chromium, looking, service
+from tests.support.board import PATIENCE, BoardPage, Service, browser, chromium, looking, service
 from tests.support.servers import obtain
 from tests.support.waiting import eventually_async
 
@@ -50,13 +50,13 @@ def shop(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Itera
 
 
 @pytest.fixture
-def look(chrome: Browser, shop: Service) -> Iterator[Looking]:
+def look(chrome: Browser, shop: Service) -> Iterator[BoardPage]:
     with looking(chrome, shop.url) as opened:
         yield opened
 
 
 @pytest.mark.parametrize("actor", ["admin:boss", "restaurant:R7", "shipper:S3", "customer:C2"])
-def test_each_role_sees_its_orders_by_state_and_their_number(look: Looking, shop: Service, actor: str) -> None:
+def test_each_role_sees_its_orders_by_state_and_their_number(look: BoardPage, shop: Service, actor: str) -> None:
     look.enter(actor)
 
     states = shop.states(actor)
@@ -66,7 +66,7 @@ def test_each_role_sees_its_orders_by_state_and_their_number(look: Looking, shop
     assert look.page.get_by_role("link", name="Orders", exact=True).get_attribute("aria-current") == "page"
 
 
-def test_a_courier_sees_what_waits_for_a_shipper(look: Looking, shop: Service) -> None:
+def test_a_courier_sees_what_waits_for_a_shipper(look: BoardPage, shop: Service) -> None:
     look.enter("shipper:S9")
 
     look.page.get_by_role("button", name="Waiting for a shipper").click()
@@ -75,7 +75,7 @@ def test_a_courier_sees_what_waits_for_a_shipper(look: Looking, shop: Service) -
     assert "show=available" in look.page.url
 
 
-def test_what_is_late_is_marked_and_comes_first_and_can_be_found_alone(look: Looking, shop: Service) -> None:
+def test_what_is_late_is_marked_and_comes_first_and_can_be_found_alone(look: BoardPage, shop: Service) -> None:
     look.page.clock.install()
     look.enter("restaurant:R7")
     look.settles("waiting_for_shipper", {"wait-0", "wait-1", "wait-2"})
@@ -93,7 +93,7 @@ def test_what_is_late_is_marked_and_comes_first_and_can_be_found_alone(look: Loo
     expect(look.page.get_by_role("status")).to_contain_text("3 orders are late")
 
 
-def test_a_search_is_a_link(look: Looking, chrome: Browser, shop: Service) -> None:
+def test_a_search_is_a_link(look: BoardPage, chrome: Browser, shop: Service) -> None:
     look.enter("admin:boss")
     look.page.keyboard.press("/")
     look.page.keyboard.type("wait-1")
@@ -106,7 +106,7 @@ def test_a_search_is_a_link(look: Looking, chrome: Browser, shop: Service) -> No
         assert somebody_else.page.get_by_label("Search").input_value() == "wait-1"
 
 
-def test_an_order_is_brought_from_the_door_to_its_end_by_the_buttons_alone(look: Looking, shop: Service) -> None:
+def test_an_order_is_brought_from_the_door_to_its_end_by_the_buttons_alone(look: BoardPage, shop: Service) -> None:
     shop.place("walk-1")
     look.enter("restaurant:R7")
     look.page.locator('li[data-key="walk-1"] a').click()
@@ -129,7 +129,7 @@ def test_an_order_is_brought_from_the_door_to_its_end_by_the_buttons_alone(look:
     assert page.locator(".actions button:enabled").all_text_contents() == ["Refund"]
 
 
-def test_an_action_on_an_old_version_is_refused_and_says_so(look: Looking, shop: Service) -> None:
+def test_an_action_on_an_old_version_is_refused_and_says_so(look: BoardPage, shop: Service) -> None:
     shop.place("race-1")
     look.enter("admin:boss", "#/orders/race-1")
     page = look.page
@@ -147,7 +147,7 @@ def test_an_action_on_an_old_version_is_refused_and_says_so(look: Looking, shop:
     look.errors.clear()  # the browser logs the 412
 
 
-def test_an_order_is_shown_as_it_was_and_as_each_consumer_has_it(look: Looking, shop: Service) -> None:
+def test_an_order_is_shown_as_it_was_and_as_each_consumer_has_it(look: BoardPage, shop: Service) -> None:
     look.enter("admin:boss", "#/orders/done-1")
     page = look.page
     earlier = page.locator("section", has=page.get_by_role("heading", name="As it was"))
@@ -165,7 +165,7 @@ def test_an_order_is_shown_as_it_was_and_as_each_consumer_has_it(look: Looking, 
     expect(page.locator("pre").first).to_contain_text('"type": "order.created"')
 
 
-def test_hostile_and_long_texts_are_only_texts(look: Looking, shop: Service) -> None:
+def test_hostile_and_long_texts_are_only_texts(look: BoardPage, shop: Service) -> None:
     long = "x" * 200
     shop.place(
         "\"'<b>&lt;",
@@ -196,7 +196,7 @@ def test_hostile_and_long_texts_are_only_texts(look: Looking, shop: Service) -> 
     assert min(look.page.locator("dd").evaluate_all("all => all.map((each) => each.clientWidth)")) > 100
 
 
-def test_what_is_not_there_is_said_and_not_asked_for_again(look: Looking, shop: Service) -> None:
+def test_what_is_not_there_is_said_and_not_asked_for_again(look: BoardPage, shop: Service) -> None:
     look.enter("admin:boss", "#/orders/nothing")
     page = look.page
     expect(page.get_by_role("alert")).to_have_text("there is no order 'nothing'")
@@ -214,7 +214,7 @@ def test_what_is_not_there_is_said_and_not_asked_for_again(look: Looking, shop: 
     look.errors.clear()  # the browser logs each 400 and 404
 
 
-def test_a_killed_server_leaves_no_gap_and_no_double(look: Looking, shop: Service) -> None:
+def test_a_killed_server_leaves_no_gap_and_no_double(look: BoardPage, shop: Service) -> None:
     look.enter("restaurant:R7")
     before = shop.states("restaurant:R7")["waiting_for_shipper"]
     look.settles("waiting_for_shipper", before)
@@ -230,7 +230,7 @@ def test_a_killed_server_leaves_no_gap_and_no_double(look: Looking, shop: Servic
     look.errors.clear()  # the browser logs each connection that was refused
 
 
-def test_the_board_is_used_by_keyboard_alone(look: Looking, shop: Service) -> None:
+def test_the_board_is_used_by_keyboard_alone(look: BoardPage, shop: Service) -> None:
     page = look.page
     page.goto(shop.url)
     page.get_by_label("Role").wait_for()
@@ -314,7 +314,7 @@ def parked(shop: Service, *order_ids: str) -> None:
         elsewhere.submit(asyncio.run, park()).result()
 
 
-def test_an_operator_redrives_what_is_parked_and_says_why(look: Looking, shop: Service) -> None:
+def test_an_operator_redrives_what_is_parked_and_says_why(look: BoardPage, shop: Service) -> None:
     for number in range(3):
         shop.place(f"park-{number}")
     parked(shop, "park-0", "park-1", "park-2")
@@ -344,7 +344,7 @@ def test_an_operator_redrives_what_is_parked_and_says_why(look: Looking, shop: S
     }
 
 
-def test_an_operator_sees_the_lag_and_pauses_a_consumer(look: Looking, shop: Service) -> None:
+def test_an_operator_sees_the_lag_and_pauses_a_consumer(look: BoardPage, shop: Service) -> None:
     look.enter("admin:boss", "#/operation")
     readers = look.page.get_by_role("region", name="Lag of each reader (table)")
     expect(readers).to_contain_text("inventory")
@@ -369,7 +369,7 @@ def test_an_operator_sees_the_lag_and_pauses_a_consumer(look: Looking, shop: Ser
     expect(findings.get_by_role("status")).to_be_visible()
 
 
-def test_the_figures_are_those_of_the_api_and_can_be_saved(look: Looking, shop: Service) -> None:
+def test_the_figures_are_those_of_the_api_and_can_be_saved(look: BoardPage, shop: Service) -> None:
     shop.place("dear-1", orderDetails=[{"foodId": "F1", "foodName": "Pizza", "price": 9_999_999, "quantity": 999}])
     look.enter("restaurant:R7", "#/figures")
     with shop.api("restaurant:R7") as client:
@@ -399,7 +399,7 @@ def test_the_figures_are_those_of_the_api_and_can_be_saved(look: Looking, shop: 
     assert cut_texts(look) == []
 
 
-def cut_texts(look: Looking) -> list[str]:
+def cut_texts(look: BoardPage) -> list[str]:
     """The texts of charts that do not fit in them."""
     found: list[str] = look.page.locator(".chart text").evaluate_all(
         """texts => texts.filter((each) => {
@@ -410,7 +410,7 @@ def cut_texts(look: Looking) -> list[str]:
     return found
 
 
-def exported(look: Looking, within: Any) -> list[dict[str, str]]:
+def exported(look: BoardPage, within: Any) -> list[dict[str, str]]:
     """The rows of the file that the button there saves."""
     with look.page.expect_download() as saved:
         within.get_by_role("button", name="Export CSV").click()
@@ -418,7 +418,7 @@ def exported(look: Looking, within: Any) -> list[dict[str, str]]:
     return [*csv.DictReader(text.splitlines())]
 
 
-def test_the_orders_that_are_found_can_be_saved(look: Looking, shop: Service) -> None:
+def test_the_orders_that_are_found_can_be_saved(look: BoardPage, shop: Service) -> None:
     look.enter("restaurant:R7", "#/orders?q=C2")
     look.settles("cancelled", {"gone-1"})
 
@@ -427,7 +427,7 @@ def test_the_orders_that_are_found_can_be_saved(look: Looking, shop: Service) ->
     assert [(row["orderId"], row["state"], float(row["totalPrice"])) for row in rows] == [("gone-1", "cancelled", 25)]
 
 
-def test_a_restaurant_refunds_an_amount_and_says_why(look: Looking, shop: Service) -> None:
+def test_a_restaurant_refunds_an_amount_and_says_why(look: BoardPage, shop: Service) -> None:
     shop.place("cold-1")
     shop.move("cold-1", "assign", "on_the_way", "delivered")
     look.enter("restaurant:R7", "#/orders/cold-1")
@@ -457,12 +457,12 @@ def test_a_restaurant_refunds_an_amount_and_says_why(look: Looking, shop: Servic
     }
 
 
-def test_an_order_shows_who_was_notified_and_what_it_reserved(look: Looking, shop: Service) -> None:
+def test_an_order_shows_who_was_notified_and_what_it_reserved(look: BoardPage, shop: Service) -> None:
     with ThreadPoolExecutor() as elsewhere:
         elsewhere.submit(shop.installation.run, "stock", "set", "R7", "F1", "5").result()
-    shop.place("told-1")
+    shop.place("notified-1")
 
-    look.enter("admin:boss", "#/orders/told-1")
+    look.enter("admin:boss", "#/orders/notified-1")
     page = look.page
 
     expect(page.locator(".steps").first).to_contain_text("inventory: reserved 2 F1")
@@ -470,10 +470,10 @@ def test_an_order_shows_who_was_notified_and_what_it_reserved(look: Looking, sho
     notified = page.locator(".notified li", has_text="customer:C1").first
     expect(notified).to_contain_text(re.compile(r"sent by log, \d+ m?s after the commit"))
     notified.locator("summary").click()
-    expect(notified).to_contain_text("told-1")
+    expect(notified).to_contain_text("notified-1")
 
 
-def serious(look: Looking) -> list[str]:
+def serious(look: BoardPage) -> list[str]:
     violations = Axe().run(look.page).response["violations"]
     return [
         f"{each['id']}: {each['nodes'][0]['html'][:200]}"
@@ -482,7 +482,7 @@ def serious(look: Looking) -> list[str]:
     ]
 
 
-def test_somebody_logs_out_and_the_page_forgets(look: Looking, shop: Service) -> None:
+def test_after_a_log_out_the_page_has_forgotten(look: BoardPage, shop: Service) -> None:
     look.enter("restaurant:R7")
     look.page.locator("li.card").first.wait_for()
 
@@ -494,7 +494,7 @@ def test_somebody_logs_out_and_the_page_forgets(look: Looking, shop: Service) ->
     expect(look.page.get_by_role("heading", name="Log in")).to_be_visible()
 
 
-def test_a_thousand_orders_are_drawn_without_a_long_pause(look: Looking, shop: Service) -> None:
+def test_a_thousand_orders_are_drawn_without_a_long_pause(look: BoardPage, shop: Service) -> None:
     batch = [
         {
             "orderId": f"many-{number}",
@@ -516,7 +516,7 @@ def test_a_thousand_orders_are_drawn_without_a_long_pause(look: Looking, shop: S
     assert len(look.cards("waiting_for_shipper")) == 40
 
 
-def test_the_counters_are_those_of_the_api_after_a_day(look: Looking, shop: Service, tmp_path: Path) -> None:
+def test_the_counters_are_those_of_the_api_after_a_day(look: BoardPage, shop: Service, tmp_path: Path) -> None:
     look.enter("admin:boss")
     look.page.locator("li.card").first.wait_for()
 

@@ -1,4 +1,4 @@
-"""What the consumers keep, on each SQL database in turn."""
+"""The stores of the consumers, on each SQL database in turn."""
 
 from collections.abc import AsyncIterator
 

@@ -57,7 +57,7 @@ async def channel(smtp: SmtpServer) -> AsyncIterator[EmailChannel]:
 class TestEmailChannel(NotificationChannelContract):
     @pytest.fixture
     def channel_that_is_down(self) -> EmailChannel:
-        client = SMTP(hostname="127.0.0.1", port=9, timeout=5)  # the discard port: whoever connects is refused
+        client = SMTP(hostname="127.0.0.1", port=9, timeout=5)  # the discard port, which refuses connections
         return EmailChannel(client, Address("Orderflow", addr_spec="orders@shop.example"), HandClock())
 
 
@@ -215,8 +215,8 @@ async def test_each_event_arrives_once_also_when_the_server_was_away_for_a_while
     assert (while_away, settled) == (0, 7)
     assert len({mail.message["Message-ID"] for mail in back.mails}) == len(back.mails) == 7
     assert {mail.recipients for mail in back.mails} == {("c1@example.org",)}
-    told = await world.effects.notifications.of_orders(["o1"])
-    assert {it.status for it in told if it.channel == "email"} == {NotificationStatus.SENT}
+    stored = await world.effects.notifications.of_orders(["o1"])
+    assert {it.status for it in stored if it.channel == "email"} == {NotificationStatus.SENT}
 
 
 async def _notify(world: World, smtp: SmtpServer) -> tuple[Notify, EmailChannel]:

@@ -1,4 +1,4 @@
-"""Mail servers with TLS and a login: what is set wrongly is told, by the doctor too, and no mail goes in the clear."""
+"""Mail servers with TLS and a login: wrong settings are reported, also by the doctor, and no mail goes in the clear."""
 
 import asyncio
 import socket
@@ -30,7 +30,7 @@ ENCRYPTED = ("starttls", "tls")
 
 @frozen
 class Authority:
-    """``file`` has its certificate, ``another`` that of one which certified nobody; ``server`` is localhost's."""
+    """``file`` has its certificate, ``another`` that of one without certificates; ``server`` is localhost's."""
 
     file: str
     another: str
@@ -63,7 +63,7 @@ def serve(authority: Authority) -> Iterator[Serve]:
 
 
 def settings(server: SmtpServer, authority: Authority, security: str, **otherwise: object) -> Settings:
-    """Whoever has all that ``server`` asks for, but ``otherwise``."""
+    """Return settings that fit ``server``, except those in ``otherwise``."""
     right = {
         "notification_channels": ("email",),
         "smtp_host": "localhost",
@@ -98,7 +98,7 @@ async def test_mail_goes_encrypted_to_a_server_whose_name_is_certified_once_the_
 
 
 async def found(settings: Settings, patience: float = 20) -> dict[str, str]:
-    """What the doctor finds of the mail server, by code; he waits so many seconds for each answer."""
+    """Return the doctor's findings on the mail server, by code. ``patience`` limits the seconds for each answer."""
     watch = of_mail.smtp_health(settings, patience=patience)
     seen = await watch.facts()
     look = evolve(HEALTHY, mail=seen, unanswered={"mail": str(seen)} if isinstance(seen, ConnectionFailure) else {})
@@ -106,7 +106,7 @@ async def found(settings: Settings, patience: float = 20) -> dict[str, str]:
 
 
 def wrong(authority: Authority) -> Mapping[str, tuple[dict[str, object], str, str]]:
-    """What is set wrongly, what is said of it, and what the doctor calls it."""
+    """Return the wrong settings, the text of the error, and the doctor's code for each."""
     return {
         "authority": ({"smtp_ca_file": authority.another}, "is not signed by a trusted authority", "mail_tls"),
         "system": ({"smtp_ca_file": ""}, "is not signed by a trusted authority", "mail_tls"),
@@ -117,21 +117,21 @@ def wrong(authority: Authority) -> Mapping[str, tuple[dict[str, object], str, st
 
 @pytest.mark.parametrize("security", ENCRYPTED)
 @pytest.mark.parametrize("fault", ["authority", "system", "host", "password"])
-async def test_what_is_set_wrongly_is_told_and_nothing_is_sent(
+async def test_a_wrong_setting_is_reported_and_nothing_is_sent(
     serve: Serve, authority: Authority, security: str, fault: str
 ) -> None:
     server = serve(security)
-    wrongly, told, code = wrong(authority)[fault]
+    wrongly, reason, code = wrong(authority)[fault]
     given = settings(server, authority, security, **wrongly)
 
     async with email(given) as channel:
-        with pytest.raises(ChannelUnavailable, match=told) as refused:
+        with pytest.raises(ChannelUnavailable, match=reason) as refused:
             await channel.send(MESSAGE)
     by_doctor = await found(given)
 
     assert server.mails == []
     assert list(by_doctor) == [code]
-    assert told in by_doctor[code]
+    assert reason in by_doctor[code]
     assert "guessed" not in f"{refused.value} {by_doctor}"
 
 
@@ -150,7 +150,9 @@ async def test_a_server_without_tls_gets_neither_login_nor_mail_where_it_is_dema
     assert list(await found(given)) == ["mail_tls"]
 
 
-async def test_who_comes_in_the_clear_to_a_server_that_wants_tls_is_told_so(serve: Serve, authority: Authority) -> None:
+async def test_mail_in_the_clear_to_a_server_that_wants_tls_is_refused_with_the_reason(
+    serve: Serve, authority: Authority
+) -> None:
     given = settings(serve("starttls"), authority, "none")
 
     async with email(given) as channel:
@@ -160,7 +162,7 @@ async def test_who_comes_in_the_clear_to_a_server_that_wants_tls_is_told_so(serv
     assert list(await found(given)) == ["mail_tls"]
 
 
-async def test_what_could_not_be_sent_goes_out_once_the_setting_is_mended(serve: Serve, authority: Authority) -> None:
+async def test_what_could_not_be_sent_goes_out_once_the_setting_is_right(serve: Serve, authority: Authority) -> None:
     server = serve("starttls")
     async with email(settings(server, authority, "starttls", smtp_password="guessed")) as channel:
         with pytest.raises(ChannelUnavailable):
@@ -207,12 +209,12 @@ async def test_the_doctor_says_why_a_mail_server_does_not_answer() -> None:
 
     async with await answering(b"") as leaving, await answering(b"554 not today\r\n") as refusing:
         ports = [server.sockets[0].getsockname()[1] for server in (leaving, refusing)]
-        told = [await at(port) for port in (*ports, free_port())]
+        findings = [await at(port) for port in (*ports, free_port())]
     unknown = await at(25, "nobody.invalid")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         mute = await at(silent.getsockname()[1], patience=0.2)
 
-    assert told == [["mail_dropped"], ["mail_failed"], ["mail_refused"]]
+    assert findings == [["mail_dropped"], ["mail_failed"], ["mail_refused"]]
     assert (unknown, mute) == (["mail_no_such_host"], ["mail_timeout"])
 
 

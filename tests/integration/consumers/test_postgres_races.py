@@ -42,17 +42,17 @@ async def test_a_second_handler_waits_for_the_cursors_and_then_gives_up(world: W
     async with world.effects.store("analytics") as work:
         await work.advance({2: (0, 3)})
         other = asyncio.create_task(zombie())
-        await _until_somebody_waits(world)
+        await _until_one_waits(world)
 
     with pytest.raises(StaleCursor):
         await other
     assert await world.storage.cursors.positions("analytics") == {2: 3}
 
 
-async def test_a_letter_that_comes_while_the_last_is_redriven_keeps_its_order_parked(
+async def test_a_dead_letter_that_comes_while_the_last_is_redriven_keeps_its_order_parked(
     world: World, records: Sequence[LogRecord]
 ) -> None:
-    first, second = (_letter(world, record) for record in records[:2])
+    first, second = (_dead_letter(world, record) for record in records[:2])
     async with world.effects.store("analytics") as work:
         await work.dead_letters.keep([first])
 
@@ -64,7 +64,7 @@ async def test_a_letter_that_comes_while_the_last_is_redriven_keeps_its_order_pa
     async with world.effects.store("analytics") as work:
         await work.dead_letters.keep([second])
         redriving = asyncio.create_task(redrive())
-        await _until_somebody_waits(world)
+        await _until_one_waits(world)
 
     assert not await redriving
     assert await world.effects.dead_letters.blocking() == [second]
@@ -78,20 +78,20 @@ async def test_an_event_that_comes_while_its_order_is_unparked_is_handled_after_
     handle = world.handling()
     async with world.effects.store("analytics") as work:
         await work.advance({records[0].bucket: (0, 1)})
-        await work.dead_letters.keep([_letter(world, records[0])])
+        await work.dead_letters.keep([_dead_letter(world, records[0])])
     redrive = world.redrive(Slow(started := asyncio.Event(), go_on := asyncio.Event()))
 
     redriving = asyncio.create_task(redrive())
     await started.wait()
     handling = asyncio.create_task(handle(records[1:]))
-    await _until_somebody_waits(world)
+    await _until_one_waits(world)
     go_on.set()
 
     assert (await redriving).unparked == ("o1",)
     assert (await handling).events == 6
     assert await world.effects.dead_letters.blocking() == []
-    [course] = (await world.effects.analytics.of_orders(["o1"])).values()
-    assert course.events == 7
+    [progress] = (await world.effects.analytics.of_orders(["o1"])).values()
+    assert progress.events == 7
 
 
 async def test_stock_is_not_set_in_the_middle_of_a_reservation(world: World) -> None:
@@ -100,7 +100,7 @@ async def test_stock_is_not_set_in_the_middle_of_a_reservation(world: World) -> 
     async with world.effects.store("inventory") as work:
         left = await work.reservations.stock([("R1", "F1")])
         setting = asyncio.create_task(world.effects.stock.set("R1", "F1", 100))
-        await _until_somebody_waits(world)
+        await _until_one_waits(world)
         await work.reservations.put_stock({("R1", "F1"): left["R1", "F1"] - 2})
 
     await setting
@@ -120,7 +120,7 @@ async def test_the_consumer_waits_for_the_batch_that_is_replayed_in_its_buckets(
     )
     await started.wait()
     live = asyncio.create_task(world.handling()(records[1:]))
-    await _until_somebody_waits(world)
+    await _until_one_waits(world)
     go_on.set()
 
     assert (await replaying).handled == 1
@@ -138,7 +138,7 @@ async def test_the_consumer_waits_for_the_swap_with_a_bucket_that_is_new_to_it_a
     rebuilding = asyncio.create_task(world.rebuilding(shop.storage.log, slow, page=1000)(by="ann", reason="wrong"))
     await started.wait()
     live = asyncio.create_task(world.handling()(await shop.records_of("o2")))
-    await _until_somebody_waits(world)
+    await _until_one_waits(world)
     go_on.set()
 
     assert (await rebuilding).swapped is not None
@@ -151,17 +151,17 @@ async def test_a_redrive_that_has_read_before_the_swap_does_not_write_after_it(w
     await shop.live("o1")
     records = await shop.records()
     await world.handling()(records[:6])
-    [course] = (await world.effects.analytics.of_orders(["o1"])).values()
+    [progress] = (await world.effects.analytics.of_orders(["o1"])).values()
     async with world.effects.store("analytics") as work:
         await work.advance({records[6].bucket: (6, 7)})
-        await work.dead_letters.keep([_letter(world, records[6])])
-        await work.analytics.keep([evolve(course, cancel_reason="which is wrong")])
+        await work.dead_letters.keep([_dead_letter(world, records[6])])
+        await work.analytics.keep([evolve(progress, cancel_reason="which is wrong")])
     late = Late(started := asyncio.Event(), go_on := asyncio.Event())
 
     redriving = asyncio.create_task(world.redrive(late)())
     await started.wait()
     rebuilding = asyncio.create_task(world.rebuilding(shop.storage.log, page=1000)(by="ann", reason="wrong"))
-    await _until_somebody_waits(world)
+    await _until_one_waits(world)
     go_on.set()
     await asyncio.gather(redriving, rebuilding)
 
@@ -170,13 +170,13 @@ async def test_a_redrive_that_has_read_before_the_swap_does_not_write_after_it(w
 
 
 async def _events(world: World) -> dict[str, int]:
-    courses = await world.effects.analytics.of_orders(["o1", "o2"])
-    return {order_id: course.events for order_id, course in courses.items()}
+    stored = await world.effects.analytics.of_orders(["o1", "o2"])
+    return {order_id: progress.events for order_id, progress in stored.items()}
 
 
 @frozen
 class Slow:
-    """Analytics that holds its transaction open until it is told to go on."""
+    """Analytics that holds its transaction open until ``go_on`` is set."""
 
     started: asyncio.Event
     go_on: asyncio.Event
@@ -192,7 +192,7 @@ class Slow:
 
 
 class Late(Slow):
-    """Analytics that has read the courses, and keeps what it made of them when it is told to."""
+    """Analytics that has read the order progress, and stores the new one when ``go_on`` is set."""
 
     async def handle(self, deliveries: Sequence[Delivery], work: ConsumerTransaction) -> None:
         await Analyse().handle(deliveries, SimpleNamespace(analytics=LateBook(work.analytics, self)))
@@ -206,18 +206,18 @@ class LateBook:
     async def progress(self, order_ids: Collection[str]) -> Mapping[str, OrderProgress]:
         return await self.book.progress(order_ids)
 
-    async def keep(self, courses: Sequence[OrderProgress]) -> None:
+    async def keep(self, progress: Sequence[OrderProgress]) -> None:
         self.late.started.set()
         await self.late.go_on.wait()
-        await self.book.keep(courses)
+        await self.book.keep(progress)
 
 
-def _letter(world: World, record: LogRecord) -> DeadLetter:
+def _dead_letter(world: World, record: LogRecord) -> DeadLetter:
     now = world.clock()
     return DeadLetter(consumer="analytics", record=record, first_failed_at=now, last_failed_at=now)
 
 
-async def _until_somebody_waits(world: World) -> None:
+async def _until_one_waits(world: World) -> None:
     async def waiting() -> bool:
         async with world.storage.database.reading() as connection:
             found = await connection.execute(

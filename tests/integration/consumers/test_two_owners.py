@@ -40,7 +40,7 @@ async def test_they_take_turns_and_each_event_has_one_effect(world: World, topic
 
 
 def _owner(world: World, topic: KafkaSettings, group: str) -> RunConsumer:
-    """As a process of its own would have it; in a group of its own it gets every partition, whoever else has it."""
+    """As a process of its own would have it; in a group of its own it gets every partition."""
     counting = CountingConsumer()
     source = KafkaEventSource(topic, COUNTING, group=f"{topic.topic}-{group}")
     return RunConsumer(source=source, handle_batch=world.handling(counting), consumer=counting, batch=7)

@@ -23,7 +23,7 @@ from tests.support.waiting import eventually_async
 
 @define
 class Watch:
-    """A clock that somebody has set wrong."""
+    """A clock that is set wrong."""
 
     wrong: timedelta = timedelta()
 
@@ -66,8 +66,8 @@ async def test_dead_letters_that_were_parked_under_a_wrong_clock_are_copied_at_o
     shelf = list[Any]()
 
     class Topic:
-        async def put(self, letters: Any) -> None:
-            shelf.extend(letters)
+        async def put(self, dead_letters: Any) -> None:
+            shelf.extend(dead_letters)
 
         async def close(self) -> None: ...
 
@@ -105,9 +105,9 @@ async def test_what_another_process_stored_a_day_late_is_due_now(url: str, store
         records = await _placed(container)
         if store == "dead letters":
             await container.handle_batch(FailingAnalytics(poison={("O1", 1)}))(records)
-            [letter] = await effects.dead_letters.of_order("analytics", "O1")
+            [dead_letter] = await effects.dead_letters.of_order("analytics", "O1")
             async with effects.store("analytics") as work:
-                await work.dead_letters.copy_later([letter], now + timedelta(days=1))
+                await work.dead_letters.copy_later([dead_letter], now + timedelta(days=1))
             claim = effects.dead_letters.claim_copies
             claimed = await claim(now=now, until=now + timedelta(seconds=30), limit=9)
         else:

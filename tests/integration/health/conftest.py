@@ -19,7 +19,7 @@ PRODUCTION_IS_SMALL = {"ORDERFLOW_TOPIC_REPLICATION": "1"}
 
 @define
 class Doctor:
-    """What ``orderflow doctor`` says with these settings."""
+    """``orderflow doctor`` with these settings."""
 
     database_url: str
     bootstrap_servers: str = ""
@@ -31,7 +31,7 @@ class Doctor:
         return CommandLine(self.database_url, more)
 
     def __call__(self, *options: str, **settings: str) -> CommandResult:
-        """Asked again where a busy Kafka did not tell its clock in time."""
+        """Run it again if a busy Kafka did not return its clock in time."""
         for _ in range(5):
             answer = self.line(**settings)("--json", "doctor", *options)
             if "clock_kafka_unknown" not in answer.out:
@@ -39,7 +39,7 @@ class Doctor:
         return answer
 
     def findings(self, **settings: str) -> dict[str, str]:
-        """What was found, by code."""
+        """Return the findings, by code."""
         answer = self(**settings)
         return {finding["code"]: finding["found"] for finding in answer.data["findings"]}
 

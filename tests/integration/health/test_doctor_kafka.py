@@ -1,4 +1,4 @@
-"""What the doctor finds in a real Kafka, each thing made so for once."""
+"""The doctor's findings in a real Kafka, each provoked once."""
 
 import socket
 from datetime import UTC, datetime, timedelta
@@ -33,11 +33,11 @@ from tests.support.waiting import eventually
 from tests.unit.health.observations import HEALTHY, WANTED
 
 SINGLE = "topic_replication"
-"""What a topic on a single broker always has."""
+"""The finding that a topic on a single broker always has."""
 
 
 def login(kafka: KafkaBroker, password: str = PASSWORD) -> dict[str, str]:
-    """The settings of somebody who logs in."""
+    """Settings with a login."""
     if not isinstance(kafka, LocalKafka):
         pytest.skip("this Kafka was given, without a listener that asks for a login")
     return {
@@ -61,7 +61,7 @@ def produce(kafka: KafkaBroker, topic: str, records: int) -> None:
 
 
 def commit(kafka: KafkaBroker, topic: str, reader: str, offset: int) -> None:
-    """What the reader's group has come to in partition 0."""
+    """Commit an offset of the reader's group in partition 0."""
     asked = ConsumerGroupTopicPartitions(f"{topic}-{reader}", [TopicPartition(topic, 0, offset)])
     client = admin(kafka)
     for answer in client.alter_consumer_group_offsets([asked]).values():
@@ -170,7 +170,7 @@ def test_events_that_are_gone_or_will_be_before_they_are_read(
     assert "left" in found["events_deleted_soon"]
 
 
-def test_a_relay_and_consumers_that_nobody_runs(kafka_doctor: Doctor, own_database: str, kafka: KafkaBroker) -> None:
+def test_a_relay_and_consumers_that_do_not_run(kafka_doctor: Doctor, own_database: str, kafka: KafkaBroker) -> None:
     kafka.create_topic(kafka_doctor.topic, config={"retention.ms": "-1"})
     doctor = Doctor(own_database, kafka.bootstrap_servers, kafka_doctor.topic)
 
@@ -243,7 +243,7 @@ async def test_asking_for_the_time_leaves_no_group_behind(kafka: KafkaBroker, to
         ({"KAFKA_SECURITY_PROTOCOL": "SSL"}, "kafka_tls"),
     ],
 )
-def test_a_kafka_that_cannot_be_reached_is_told_with_the_reason(
+def test_a_kafka_that_cannot_be_reached_is_reported_with_the_reason(
     kafka_doctor: Doctor, sick: dict[str, str], code: str
 ) -> None:
     settings = {name: value.replace(":0", f":{free_port()}") for name, value in sick.items()}
@@ -265,7 +265,7 @@ def test_a_wrong_password_is_called_that(kafka_doctor: Doctor, kafka: KafkaBroke
     assert "a-wrong-one" not in answer.out + answer.err
 
 
-def test_a_user_who_may_not_ask_is_told_that_and_not_that_nothing_is_there(
+def test_a_user_without_rights_sees_that_and_not_that_nothing_is_there(
     kafka_doctor: Doctor, kafka: KafkaBroker
 ) -> None:
     user, topic = login(kafka), kafka_doctor.topic
@@ -283,10 +283,10 @@ def test_a_user_who_may_not_ask_is_told_that_and_not_that_nothing_is_there(
 def test_who_comes_without_the_login_that_is_asked_for_is_dropped(kafka_doctor: Doctor, kafka: KafkaBroker) -> None:
     servers = login(kafka)["KAFKA_BOOTSTRAP_SERVERS"]
 
-    def told() -> bool:
+    def reported() -> bool:
         return list(kafka_doctor.findings(KAFKA_BOOTSTRAP_SERVERS=servers)) == ["kafka_dropped"]
 
-    eventually(told, that="a connection that is ended in time to be heard of is called dropped")
+    eventually(reported, that="a connection that is ended in time to be noticed is called dropped")
 
 
 def test_a_kafka_that_says_nothing(kafka_doctor: Doctor) -> None:

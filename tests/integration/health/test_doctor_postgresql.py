@@ -1,4 +1,4 @@
-"""What the doctor finds in a real PostgreSQL, each thing made so for once."""
+"""The doctor's findings in a real PostgreSQL, each provoked once."""
 
 import asyncio
 import re
@@ -51,7 +51,7 @@ def at(url: str, *, user: str = "", host: str = "", port: int = 0) -> str:
 
 
 def doing(*statements: str) -> Callable[[SqlStorage], Coroutine[Any, Any, None]]:
-    """What the database's owner does by SQL."""
+    """Return a function that executes statements as the owner of the database."""
 
     async def work(storage: SqlStorage) -> None:
         async with storage.database.writing() as connection:
@@ -249,7 +249,7 @@ def test_pools_for_which_there_are_not_enough_connections(own_database: str) -> 
         ({"user": "stranger"}, "database_authentication"),
     ],
 )
-def test_a_server_that_cannot_be_reached_is_told_with_the_reason(
+def test_a_server_that_cannot_be_reached_is_reported_with_the_reason(
     careless: PostgresServer, sick: dict[str, object], code: str
 ) -> None:
     url = at(careless.url, **{**sick, **({"port": free_port()} if "port" in sick else {})})  # type: ignore[arg-type]
@@ -308,7 +308,7 @@ def test_a_server_that_takes_its_time(own_database: str, monkeypatch: pytest.Mon
     assert list(Doctor(other(own_database, query="search_path=slow,pg_catalog,public")).findings()) == ["database_slow"]
 
 
-def test_a_database_that_lets_nobody_in(own_database: str, postgres: PostgresServer) -> None:
+def test_a_database_that_refuses_connections(own_database: str, postgres: PostgresServer) -> None:
     postgres.execute(f'ALTER DATABASE "{urlsplit(own_database).path.removeprefix("/")}" ALLOW_CONNECTIONS false')
 
     assert list(Doctor(own_database).findings()) == ["database_failed"]
@@ -388,17 +388,17 @@ def test_processes_that_are_gone_late_or_of_another_version(own_database: str) -
     assert re.search(r"2[89]\d\.|300\.", found["clock_process"])
 
 
-def test_events_that_nobody_handles_and_an_order_that_is_parked(own_database: str) -> None:
+def test_events_that_no_consumer_handles_and_an_order_that_is_parked(own_database: str) -> None:
     doctor = Doctor(own_database)
 
     async def waiting(storage: SqlStorage) -> None:
         await placed(storage, "o1")
         [record] = await storage.log.history("o1")
-        letter = DeadLetter(
+        dead_letter = DeadLetter(
             consumer="analytics", record=record, error="KeyError", first_failed_at=AT, last_failed_at=AT
         )
         async with SqlConsumerStores(storage).store("analytics") as work:
-            await work.dead_letters.keep([letter])
+            await work.dead_letters.keep([dead_letter])
 
     doctor.storage(waiting)
 

@@ -45,10 +45,10 @@ async def test_the_doctor_sees_which_copies_are_missing(three_brokers: LocalKafk
         ("-one", ["topic_replication", "topic_fewer_copies"]),
     ):
 
-        async def told(name: str = name, diagnostics: list[str] = diagnostics) -> bool:
+        async def reported(name: str = name, diagnostics: list[str] = diagnostics) -> bool:
             return await found(three_brokers, topic_name + name) == diagnostics
 
-        await eventually_async(told, every=0.5, that=f"topic {name or 'whole'} has {diagnostics}")
+        await eventually_async(reported, every=0.5, that=f"topic {name or 'whole'} has {diagnostics}")
 
     three_brokers.members[0].process.kill()
 
@@ -133,7 +133,7 @@ def make(cluster: LocalKafka, topic: str, *, copies: int, min_insync: int) -> No
 
 
 async def found(cluster: LocalKafka, topic: str) -> list[str]:
-    """What ails the topic; nothing while the cluster is finding new leaders."""
+    """Return the findings on the topic; none while the cluster elects new leaders."""
     watch = KafkaHealth(KafkaSettings(bootstrap_servers=cluster.bootstrap_servers, topic=topic), {}, timeout=60)
     there = await watch.facts(clock=False)
     await watch.close()

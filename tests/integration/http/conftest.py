@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from httpx import AsyncClient
 
-from tests.support.door import BOSS, Installation, Served, served
+from tests.support.door import BOSS, Installation, ServedApi, served
 
 
 @pytest.fixture
@@ -14,12 +14,12 @@ def installation() -> Installation:
 
 
 @pytest.fixture
-async def server(installation: Installation) -> AsyncIterator[Served]:
+async def server(installation: Installation) -> AsyncIterator[ServedApi]:
     async with served(installation.app()) as running:
         yield running
 
 
 @pytest.fixture
-async def boss(server: Served) -> AsyncIterator[AsyncClient]:
+async def boss(server: ServedApi) -> AsyncIterator[AsyncClient]:
     async with AsyncClient(base_url=server.url, headers={"X-Actor": BOSS}, timeout=180) as client:
         yield client

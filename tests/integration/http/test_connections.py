@@ -12,9 +12,9 @@ from orderflow.adapters.telemetry.metrics import catalogue
 from orderflow.entrypoints.http import connections
 
 from tests.integration.http.conftest import served
-from tests.support.door import BOSS, Installation, Served, an_order
+from tests.support.door import BOSS, Installation, ServedApi, an_order
 from tests.support.garbage import living
-from tests.support.metrics import Scraped
+from tests.support.metrics import Samples
 from tests.support.waiting import eventually_async
 
 DEADLINE = 60.0
@@ -22,7 +22,7 @@ HEAD = b"POST /v1/orders HTTP/1.1\r\nHost: localhost\r\nX-Actor: admin:boss\r\nC
 
 
 @asynccontextmanager
-async def connected(server: Served) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+async def connected(server: ServedApi) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     host, _, port = server.url.removeprefix("http://").partition(":")
     async with asyncio.timeout(DEADLINE):
         reader, writer = await asyncio.open_connection(host, int(port))
@@ -160,7 +160,7 @@ async def test_what_is_not_http_is_counted_and_logged_once(
 
     warnings = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert set(warnings) == {"connections were refused or ended"}
-    assert Scraped.counted(instruments).by(catalogue.HTTP_REFUSALS, "reason") == {"invalid_http": 20}
+    assert Samples.counted(instruments).by(catalogue.HTTP_REFUSALS, "reason") == {"invalid_http": 20}
 
 
 async def test_nothing_is_read_after_what_is_not_http_and_the_stream_before_it_goes_on(
@@ -184,7 +184,7 @@ async def test_nothing_is_read_after_what_is_not_http_and_the_stream_before_it_g
 
     assert b"order.cancelled" in rest
     assert b"HTTP/1.1" not in rest
-    assert Scraped.counted(instruments).by(catalogue.HTTP_REFUSALS, "reason") == {"invalid_http": 1}
+    assert Samples.counted(instruments).by(catalogue.HTTP_REFUSALS, "reason") == {"invalid_http": 1}
 
 
 def not_http(record: logging.LogRecord) -> int:

@@ -8,7 +8,7 @@ import pytest
 from httpx import AsyncClient
 
 from tests.support.browser import BROWSER, Tab, tab
-from tests.support.door import BOSS, Installation, Served
+from tests.support.door import BOSS, Installation, ServedApi
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium on PATH: the page of the API was not looked at")
 
@@ -16,13 +16,13 @@ PLACE_ORDER = "#operations-orders-placeOrder"
 
 
 @pytest.fixture
-async def page(server: Served, tmp_path: Path) -> AsyncIterator[Tab]:
+async def page(server: ServedApi, tmp_path: Path) -> AsyncIterator[Tab]:
     async with tab(f"{server.url}/docs#/orders/placeOrder", tmp_path / "profile") as opened:
         yield opened
 
 
 async def test_the_page_shows_every_operation_and_asks_no_other_host(
-    page: Tab, server: Served, boss: AsyncClient
+    page: Tab, server: ServedApi, boss: AsyncClient
 ) -> None:
     document = (await boss.get("/openapi.json")).json()
     operations = [operation for path in document["paths"].values() for operation in path.values()]

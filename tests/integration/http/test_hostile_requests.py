@@ -3,12 +3,12 @@
 import asyncio
 
 import pytest
+from orderflow.application.auth import digest_of
 from orderflow.domain.actor import Actor
 from orderflow.entrypoints.http import create_ops_app
-from orderflow.entrypoints.http.auth import digest_of
 
 from tests.integration.http.conftest import served
-from tests.support.door import BOSS, Installation, Served
+from tests.support.door import BOSS, Installation, ServedApi
 
 DEADLINE = 60.0
 HOSTS = [b"a:99999", b"a:b", b"a:-1", b"[::1", b"[::1]:99999", b"\xff\xfe", b"", b"a/b?c#d@e", b"@", b":", b"a" * 2_000]
@@ -49,7 +49,7 @@ async def boss_has_a_token(installation: Installation) -> None:
     )
 
 
-async def response_of(server: Served, request: bytes) -> bytes:
+async def response_of(server: ServedApi, request: bytes) -> bytes:
     host, _, port = server.url.removeprefix("http://").partition(":")
     async with asyncio.timeout(DEADLINE):
         reader, writer = await asyncio.open_connection(host, int(port))
@@ -59,13 +59,13 @@ async def response_of(server: Served, request: bytes) -> bytes:
     return response
 
 
-async def status_of(server: Served, start: bytes, *headers: bytes) -> int:
+async def status_of(server: ServedApi, start: bytes, *headers: bytes) -> int:
     lines = [start + b" HTTP/1.1", *headers, b"Authorization: Bearer of_boss", b"Connection: close", b"", b""]
     return int((await response_of(server, b"\r\n".join(lines))).split(b" ", 2)[1])
 
 
 @pytest.mark.parametrize("start", REQUESTS, ids=lambda start: start[:40].decode("latin-1"))
-async def test_no_host_makes_a_refusal_fail(server: Served, start: bytes) -> None:
+async def test_no_host_makes_a_refusal_fail(server: ServedApi, start: bytes) -> None:
     refused_hosts = {b"\xff\xfe", b"a/b?c#d@e", b"@", b":"}
 
     statuses = {host: await status_of(server, start, b"Host: " + host) for host in HOSTS}
@@ -75,19 +75,19 @@ async def test_no_host_makes_a_refusal_fail(server: Served, start: bytes) -> Non
 
 
 @pytest.mark.parametrize("header", HEADERS, ids=range(len(HEADERS)))
-async def test_no_header_makes_a_refusal_fail(server: Served, header: bytes) -> None:
+async def test_no_header_makes_a_refusal_fail(server: ServedApi, header: bytes) -> None:
     statuses = {start: await status_of(server, start, b"Host: door", header) for start in REQUESTS}
 
     assert statuses == REQUESTS
 
 
 @pytest.mark.parametrize("path", [b"//livez", b"/livez/", b"//metrics", b"/metrics/", b"/v1//orders", b"/v1/orders/"])
-async def test_a_path_has_one_spelling(server: Served, path: bytes) -> None:
+async def test_a_path_has_one_spelling(server: ServedApi, path: bytes) -> None:
     assert await status_of(server, b"GET " + path, b"Host: door") == 404
 
 
 @pytest.mark.parametrize("start", [b"POST /nope", b"POST /v1/orders/O1", b"POST /v1/orders?a=b", b"POST /livez"])
-async def test_an_endless_body_is_not_read_after_a_refusal(server: Served, start: bytes) -> None:
+async def test_an_endless_body_is_not_read_after_a_refusal(server: ServedApi, start: bytes) -> None:
     chunk = b"400\r\n" + b" " * 0x400 + b"\r\n"
     headers = [
         b"Host: localhost",
@@ -120,18 +120,18 @@ async def test_the_operations_server_has_one_spelling_of_a_path(installation: In
         (b"http://example.org", 200),
     ],
 )
-async def test_a_target_may_be_a_whole_url(server: Served, target: bytes, status: int) -> None:
+async def test_a_target_may_be_a_whole_url(server: ServedApi, target: bytes, status: int) -> None:
     assert await status_of(server, b"GET " + target, b"Host: example.org") == status
 
 
-async def test_options_of_the_server_names_the_methods_of_all_routes(server: Served) -> None:
+async def test_options_of_the_server_names_the_methods_of_all_routes(server: ServedApi) -> None:
     response = await response_of(server, b"OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
 
     assert response.startswith(b"HTTP/1.1 204 ")
     assert b"allow: DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT\r\n" in response
 
 
-async def test_a_body_of_two_lengths_is_refused_and_the_connection_closed(server: Served) -> None:
+async def test_a_body_of_two_lengths_is_refused_and_the_connection_closed(server: ServedApi) -> None:
     head = [
         b"POST /v1/orders HTTP/1.1",
         b"Host: a",
@@ -186,7 +186,7 @@ LONG = b"x" * 70_000
     ids=range(22),
 )
 async def test_what_is_ambiguous_or_too_long_is_refused_and_ends_the_connection(
-    server: Served, request_bytes: bytes, status: int
+    server: ServedApi, request_bytes: bytes, status: int
 ) -> None:
     response = await response_of(server, request_bytes)
 
@@ -206,7 +206,7 @@ async def test_what_is_ambiguous_or_too_long_is_refused_and_ends_the_connection(
     ],
     ids=range(6),
 )
-async def test_another_protocol_is_refused(server: Served, parts: list[bytes]) -> None:
+async def test_another_protocol_is_refused(server: ServedApi, parts: list[bytes]) -> None:
     host, _, port = server.url.removeprefix("http://").partition(":")
     async with asyncio.timeout(DEADLINE):
         reader, writer = await asyncio.open_connection(host, int(port))
@@ -220,7 +220,7 @@ async def test_another_protocol_is_refused(server: Served, parts: list[bytes]) -
     assert response.count(b"HTTP/1.1") == 1
 
 
-async def test_a_request_before_one_of_another_protocol_is_answered(server: Served) -> None:
+async def test_a_request_before_one_of_another_protocol_is_answered(server: ServedApi) -> None:
     response = await response_of(
         server, b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\nGET /livez RTSP/1.0\r\n\r\nGET /livez HTTP/1.0\r\n\r\n"
     )
@@ -229,7 +229,7 @@ async def test_a_request_before_one_of_another_protocol_is_answered(server: Serv
     assert response.count(b"HTTP/1.1") == 1
 
 
-async def test_other_protocols_may_be_named_anywhere_else(server: Served) -> None:
+async def test_other_protocols_may_be_named_anywhere_else(server: ServedApi) -> None:
     text = b'"GET / RTSP/1.0"'
     head = POST + b"X-Note: GET / ICE/1.0\r\nConnection: close\r\n"
 
@@ -238,7 +238,7 @@ async def test_other_protocols_may_be_named_anywhere_else(server: Served) -> Non
     assert b"it is text" in response
 
 
-async def test_trailers_are_no_headers(server: Served) -> None:
+async def test_trailers_are_no_headers(server: ServedApi) -> None:
     trailed = b"2\r\n{}\r\n0\r\nContent-Encoding: gzip\r\nX-Correlation-ID: trailer\r\n\r\n"
 
     response = await response_of(server, CHUNKED.replace(b"Host", b"Connection: close\r\nHost") + trailed)
@@ -248,7 +248,7 @@ async def test_trailers_are_no_headers(server: Served) -> None:
 
 
 @pytest.mark.parametrize("header", [b"Connection: close", b"Connection: upgrade\r\nUpgrade: h2c"])
-async def test_nothing_is_read_after_the_last_request_of_a_connection(server: Served, header: bytes) -> None:
+async def test_nothing_is_read_after_the_last_request_of_a_connection(server: ServedApi, header: bytes) -> None:
     get = b"GET /livez HTTP/1.1\r\nHost: a\r\n"
 
     response = await response_of(server, get + header + b"\r\n\r\n" + get + b"\r\n")
@@ -257,7 +257,7 @@ async def test_nothing_is_read_after_the_last_request_of_a_connection(server: Se
     assert response.count(b"HTTP/1.1") == 1
 
 
-async def test_requests_sent_together_are_answered_in_order_and_are_limited(server: Served) -> None:
+async def test_requests_sent_together_are_answered_in_order_and_are_limited(server: ServedApi) -> None:
     paths = [b"/livez", b"/nope"]
     sent = b"".join(b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n" % paths[number % 2] for number in range(100))
 

@@ -1,10 +1,12 @@
 """The door on a real socket: requests, live streams, and a clean end."""
 
 import asyncio
+import logging
 import socket
 
 import pytest
 from httpx import AsyncClient
+from orderflow.application.log_lines import EACH
 from orderflow.domain.errors import NotConfigured
 from orderflow.entrypoints.http import serve
 
@@ -27,7 +29,7 @@ async def test_an_order_lives_over_a_real_socket(boss: AsyncClient) -> None:
     assert answer.headers["location"] == "/v1/orders/2024%2F5"
 
 
-async def test_the_server_tells_nothing_about_what_it_runs_on(boss: AsyncClient) -> None:
+async def test_the_server_reveals_nothing_about_what_it_runs_on(boss: AsyncClient) -> None:
     answer = await boss.get("/livez")
 
     assert "server" not in answer.headers
@@ -41,6 +43,22 @@ async def test_every_response_forbids_browsers_what_they_need_not_do(boss: Async
     assert headers["referrer-policy"] == "no-referrer"
     assert headers["cross-origin-resource-policy"] == "same-origin"
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("path", ["/v1/orders", "/v1/orders/none", "/v1/customers/C1/export", "/v1/analytics/states"])
+async def test_no_response_of_the_api_is_left_to_the_caches_of_others(boss: AsyncClient, path: str) -> None:
+    assert (await boss.get(path)).headers.get("cache-control") in ("no-store", "private, no-cache")
+
+
+async def test_the_origin_of_a_request_is_its_connection_whatever_its_headers_say(
+    boss: AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    forged = {"X-Forwarded-For": "planted@example.org", "X-Forwarded-Proto": "https"}
+    with caplog.at_level(logging.INFO, "orderflow.audit"):
+        await boss.get("/v1/orders/none", headers=forged)
+
+    lines = [line for record in caplog.records for line in getattr(record, EACH, ())]
+    assert [line["origin"] for line in lines if line["event"] == "audit"] == ["127.0.0.1"]
 
 
 async def test_a_kept_connection_sends_each_response_at_once(installation: Installation) -> None:
@@ -64,8 +82,8 @@ async def test_events_arrive_while_the_order_lives(boss: AsyncClient) -> None:
     await placed(boss)
     seen: list[str] = []
 
-    async with asyncio.timeout(DEADLINE), boss.stream("GET", "/v1/orders/O1/stream") as told:
-        async for line in told.aiter_lines():
+    async with asyncio.timeout(DEADLINE), boss.stream("GET", "/v1/orders/O1/stream") as stream:
+        async for line in stream.aiter_lines():
             if line.startswith("event: "):
                 seen.append(line.removeprefix("event: "))
                 if seen == ["order.created"]:
@@ -119,8 +137,8 @@ async def test_a_stop_closes_live_streams_and_lets_requests_finish(
         asyncio.timeout(DEADLINE),
     ):
         await placed(client, "O1", paymentMethod="card", cardToken="tok_success")
-        async with client.stream("GET", "/v1/orders/O1/stream") as told:
-            lines = told.aiter_lines()
+        async with client.stream("GET", "/v1/orders/O1/stream") as stream:
+            lines = stream.aiter_lines()
             await anext(lines)
             paying = asyncio.create_task(client.post("/v1/orders/O1/payment", json={}))
             await waiting.wait()

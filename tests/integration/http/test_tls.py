@@ -1,4 +1,4 @@
-"""The API by TLS: who comes in, what is bounded, and that a new certificate is used without losing anybody."""
+"""The API by TLS: who is let in, what is bounded, and that a new certificate is used without losing a connection."""
 
 import asyncio
 import logging
@@ -16,8 +16,8 @@ from orderflow.adapters.telemetry.metrics import catalogue
 from orderflow.entrypoints.http import tls
 
 from tests.support.certificates import Certificates
-from tests.support.door import BOSS, Installation, Served, an_order, served
-from tests.support.metrics import Scraped
+from tests.support.door import BOSS, Installation, ServedApi, an_order, served
+from tests.support.metrics import Samples
 from tests.support.waiting import eventually_async
 
 DEADLINE = 60.0
@@ -32,7 +32,7 @@ def certificates(tmp_path: Path) -> Certificates:
 
 
 @asynccontextmanager
-async def boss(server: Served, trusted: ssl.SSLContext) -> AsyncIterator[AsyncClient]:
+async def boss(server: ServedApi, trusted: ssl.SSLContext) -> AsyncIterator[AsyncClient]:
     async with AsyncClient(
         base_url=server.url.replace("127.0.0.1", "localhost"),
         headers={"X-Actor": BOSS},
@@ -43,7 +43,7 @@ async def boss(server: Served, trusted: ssl.SSLContext) -> AsyncIterator[AsyncCl
 
 
 @asynccontextmanager
-async def connected(server: Served, trusted: ssl.SSLContext | None) -> AsyncIterator[Any]:
+async def connected(server: ServedApi, trusted: ssl.SSLContext | None) -> AsyncIterator[Any]:
     port = int(server.url.rpartition(":")[2])
     async with asyncio.timeout(DEADLINE):
         name = "localhost" if trusted else None
@@ -55,7 +55,7 @@ async def connected(server: Served, trusted: ssl.SSLContext | None) -> AsyncIter
 
 
 async def ended(reader: asyncio.StreamReader) -> bytes:
-    """What the server sends until it closes or resets the connection."""
+    """Return the bytes that the server sends until it closes or resets the connection."""
     try:
         return await reader.read()
     except ConnectionError:
@@ -63,7 +63,7 @@ async def ended(reader: asyncio.StreamReader) -> bytes:
 
 
 def refusals(instruments: Instruments) -> dict[str, float]:
-    return dict(Scraped.counted(instruments).by(catalogue.HTTP_REFUSALS, "reason"))
+    return dict(Samples.counted(instruments).by(catalogue.HTTP_REFUSALS, "reason"))
 
 
 async def test_orders_are_placed_read_and_followed_by_tls(
@@ -109,7 +109,7 @@ async def test_a_request_that_comes_with_the_end_of_the_handshake_is_answered(
     assert client.read().startswith(b"HTTP/1.1 200 OK\r\n")
 
 
-async def test_without_tls_no_browser_is_told_to_insist_on_it(installation: Installation) -> None:
+async def test_without_tls_no_browser_is_asked_to_insist_on_it(installation: Installation) -> None:
     async with served(installation.app()) as server, AsyncClient(base_url=server.url) as client:
         answer = await client.get("/livez")
 
@@ -242,7 +242,7 @@ async def test_a_response_that_is_read_slowly_is_read_to_its_end(
     assert rest.endswith(b'{"status":"alive"}')
 
 
-async def test_with_authorities_for_clients_nobody_else_comes_in(
+async def test_with_authorities_for_clients_other_clients_are_refused(
     installation: Installation, certificates: Certificates, tmp_path: Path
 ) -> None:
     certificates.write("partner", host="partner")
@@ -261,7 +261,7 @@ async def test_with_authorities_for_clients_nobody_else_comes_in(
     assert partner.status_code == 200
 
 
-async def _serial(server: Served, certificates: Certificates) -> Any:
+async def _serial(server: ServedApi, certificates: Certificates) -> Any:
     async with connected(server, certificates.client()) as (_, writer):
         return writer.get_extra_info("peercert")["serialNumber"]
 
@@ -276,10 +276,10 @@ async def test_a_new_certificate_is_used_and_open_connections_go_on(
     instruments = Instruments()
 
     def expiry() -> float:
-        return Scraped.counted(instruments).total(catalogue.HTTP_CERTIFICATE_EXPIRES)
+        return Samples.counted(instruments).total(catalogue.HTTP_CERTIFICATE_EXPIRES)
 
     def unusable() -> float:
-        return Scraped.counted(instruments).total(catalogue.HTTP_CERTIFICATE_UNUSABLE)
+        return Samples.counted(instruments).total(catalogue.HTTP_CERTIFICATE_UNUSABLE)
 
     async with (
         served(installation.app(instruments=instruments), tls=certificates.files()) as server,

@@ -13,7 +13,7 @@ from tests.support.waiting import eventually
 
 
 @frozen
-class KnownProcess:
+class TopicRecord:
     """One record on the topic."""
 
     partition: int
@@ -27,7 +27,7 @@ class KnownProcess:
         return int(self.headers["bucket"]), int(self.headers["position"])
 
 
-def on_topic(settings: KafkaSettings) -> Sequence[KnownProcess]:
+def on_topic(settings: KafkaSettings) -> Sequence[TopicRecord]:
     """Every committed record, partition by partition, read by a bare client; open transactions are waited for."""
     properties = {"bootstrap.servers": settings.bootstrap_servers, "group.id": "anybody", "log_level": 0}
     uncommitted = Consumer({**properties, "isolation.level": "read_uncommitted"})
@@ -48,7 +48,7 @@ def on_topic(settings: KafkaSettings) -> Sequence[KnownProcess]:
                 at += 1
                 headers = {name: bytes(said or b"").decode() for name, said in message.headers() or ()}
                 key, value = message.key() or b"", message.value() or b""
-                seen.append(KnownProcess(partition, at - 1, key.decode(), value, headers))
+                seen.append(TopicRecord(partition, at - 1, key.decode(), value, headers))
     finally:
         consumer.close()
         uncommitted.close()
@@ -58,7 +58,7 @@ def on_topic(settings: KafkaSettings) -> Sequence[KnownProcess]:
 def _end(uncommitted: Consumer, partition: TopicPartition) -> int:
     """The offset after the last record; the leader of a partition just made may know nothing of it yet."""
 
-    def told() -> tuple[int, int] | None:
+    def offsets() -> tuple[int, int] | None:
         try:
             return uncommitted.get_watermark_offsets(partition, 10)
         except KafkaException as error:
@@ -66,7 +66,7 @@ def _end(uncommitted: Consumer, partition: TopicPartition) -> int:
                 return None
             raise
 
-    return eventually(told, that=f"{partition} has a leader")[1]
+    return eventually(offsets, that=f"{partition} has a leader")[1]
 
 
 @pytest.fixture
@@ -77,6 +77,6 @@ def kafka_settings(kafka: KafkaBroker, topic_name: str) -> KafkaSettings:
 
 
 @pytest.fixture
-def topic_now(kafka_settings: KafkaSettings) -> Callable[[], Sequence[KnownProcess]]:
-    """What stands committed on the test's topic, each time it is asked."""
+def topic_now(kafka_settings: KafkaSettings) -> Callable[[], Sequence[TopicRecord]]:
+    """A function that reads the committed records of the test's topic."""
     return lambda: on_topic(kafka_settings)

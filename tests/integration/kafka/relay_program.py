@@ -55,7 +55,7 @@ async def add_orders(storage: MemoryStorage, numbers: range) -> None:
 
 
 @define(eq=False)
-class Fated(RelayProducer):
+class SignalledProducer(RelayProducer):
     """Sends its own process the signal ``fate``, just before the commit of its second transaction."""
 
     fate: signal.Signals
@@ -93,7 +93,7 @@ async def main(bootstrap_servers: str, topic: str, orders: int, batch: int, fate
     settings = KafkaSettings(bootstrap_servers=bootstrap_servers, topic=topic, properties=QUICK)
     relay = KafkaRelayTopic(settings)
     if fate:
-        relay._producer = Fated(settings, relay.timeout, signal.Signals[fate])
+        relay._producer = SignalledProducer(settings, relay.timeout, signal.Signals[fate])
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     pending = PublishPending(storage.log, relay, storage.cursors, batch=batch)

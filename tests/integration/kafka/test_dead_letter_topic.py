@@ -38,8 +38,8 @@ async def dlq(kafka_settings: KafkaSettings) -> AsyncIterator[KafkaDeadLetterTop
     await dlq.close()
 
 
-async def letters() -> Sequence[DeadLetter]:
-    """Of one order: an event that failed, with bytes that nobody can read, and one that waits behind it."""
+async def dead_letters() -> Sequence[DeadLetter]:
+    """Of one order: an event that failed, with undecodable bytes, and one that waits behind it."""
     shop = Shop()
     await shop.live("o1")
     first, second = (await shop.records())[:2]
@@ -60,23 +60,23 @@ async def letters() -> Sequence[DeadLetter]:
 async def test_key_value_and_headers_are_the_events_own_with_origin_and_failure_beside_them(
     dlq: KafkaDeadLetterTopic, kafka_settings: KafkaSettings
 ) -> None:
-    given = await letters()
+    given = await dead_letters()
 
     await dlq.put(given)
 
     failed, waiting = on_topic(kafka_settings)
     assert [(it.key, it.value) for it in (failed, waiting)] == [("o1", b"\xff{"), ("o1", given[1].record.body)]
     own = [{k: v.decode() for k, v in wire.headers(it.record, source="/orderflow") if k != "epoch"} for it in given]
-    told = {"consumer": "analytics", "failed-at": "2024-05-17T12:00:00.250000Z"}
+    failure = {"consumer": "analytics", "failed-at": "2024-05-17T12:00:00.250000Z"}
     origin = {"origin-topic": "order-events", "origin-partition": "2", "origin-offset": "41"}
-    assert failed.headers == {**own[0], **told, **origin, "attempts": "3", "error": "UndecodableEvent"}
-    assert waiting.headers == {**own[1], **told, "attempts": "0"}
+    assert failed.headers == {**own[0], **failure, **origin, "attempts": "3", "error": "UndecodableEvent"}
+    assert waiting.headers == {**own[1], **failure, "attempts": "0"}
 
 
 async def test_one_that_is_too_large_is_left_out_and_does_not_keep_back_the_others(
     kafka_settings: KafkaSettings,
 ) -> None:
-    first, second = await letters()
+    first, second = await dead_letters()
     large = evolve(first, record=first.record._replace(body=b"x" * 5_000))
     dlq = KafkaDeadLetterTopic(evolve(kafka_settings, properties={"message.max.bytes": "2000"}))
 
@@ -90,7 +90,7 @@ async def test_a_kafka_that_is_not_there_is_unavailable() -> None:
     dlq = KafkaDeadLetterTopic(KafkaSettings(bootstrap_servers=f"127.0.0.1:{free_port()}"), timeout=0.3)
 
     with pytest.raises(StreamUnavailable, match="copying to topic"):
-        await dlq.put(await letters())
+        await dlq.put(await dead_letters())
 
     await dlq.close()
 

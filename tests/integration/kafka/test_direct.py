@@ -144,15 +144,15 @@ def _share(*answers: int | Exception) -> Callable[[], Awaitable[int]]:
     return share
 
 
-async def test_who_watches_is_told_of_each_unit_of_work_and_what_came_of_it(kafka_settings: KafkaSettings) -> None:
-    told: list[tuple[list[str], list[bool], bool]] = []
+async def test_an_observer_gets_each_unit_of_work_and_its_outcome(kafka_settings: KafkaSettings) -> None:
+    outcomes: list[tuple[list[str], list[bool], bool]] = []
 
     def watch(records: Sequence[LogRecord], delivered: Sequence[bool], seconds: float) -> None:
-        told.append(([record.type for record in records], list(delivered), seconds > 0))
+        outcomes.append(([record.type for record in records], list(delivered), seconds > 0))
 
     direct = DirectPublishing(kafka_settings, timeout=20.0, on_published=watch)
     async with unit_of_work(MemoryStorage(), direct)() as work:
         work.events.publish(*life(1)[:2])
     await direct.close()
 
-    assert told == [([event.type for event in life(1)[:2]], [True, True], True)]
+    assert outcomes == [([event.type for event in life(1)[:2]], [True, True], True)]

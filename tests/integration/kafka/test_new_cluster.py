@@ -30,7 +30,7 @@ def here(kafka: KafkaBroker, topic_name: str, tmp_path: Path) -> Here:
 
 @pytest.fixture
 def empty() -> Iterator[KafkaBroker]:
-    """A Kafka beside the session's that nobody has used."""
+    """An unused Kafka, in addition to the session's."""
     with started(obtain(LocalKafka)) as broker:
         yield broker
 

@@ -39,7 +39,7 @@ class Kitchen:
     world: World
     settings: KafkaSettings
     missed_events: list[LogGap | None] = field(factory=list)
-    """What the consumer found at each of its looks since it had partitions."""
+    """The result of each check of the consumer since it had partitions."""
 
     async def events(self) -> int:
         return sum((await self.world.storage.log.heads()).values())
@@ -107,10 +107,10 @@ class Kitchen:
         await eventually_async(all_of_it, that="all is handled")
 
     async def each_once(self) -> bool:
-        """Whether analytics knows of every event of every order exactly once."""
+        """Return whether analytics has counted every event of every order exactly once."""
         orders = [f"order-{number}" for number in range(await self.events() // 4)]
-        courses = await self.world.effects.analytics.of_orders(orders)
-        return {order_id: course.events for order_id, course in courses.items()} == dict.fromkeys(orders, 4)
+        progress = await self.world.effects.analytics.of_orders(orders)
+        return {order_id: each.events for order_id, each in progress.items()} == dict.fromkeys(orders, 4)
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ async def test_a_topic_made_anew_goes_on_and_all_history_comes_back_when_it_is_a
 ) -> None:
     storage, topic = kitchen.world.storage, kitchen.settings.topic
     await add_orders(storage, range(20, 25))
-    await kitchen.published()  # and not handled, as nobody runs
+    await kitchen.published()  # and not handled, as no consumer runs
     admin.delete_topics([topic], operation_timeout=20)[topic].result(30)
     eventually(lambda: topic not in admin.list_topics(timeout=60).topics)
     kafka.create_topic(topic)

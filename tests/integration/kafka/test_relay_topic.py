@@ -30,10 +30,10 @@ from tests.support.kafka.group_lag import GroupLag
 from tests.support.process import OwnProcess
 from tests.support.waiting import eventually, eventually_async
 
-from .conftest import KnownProcess
+from .conftest import TopicRecord
 from .relay_program import EVENTS_PER_ORDER, QUICK, add_orders
 
-Topic = Callable[[], Sequence[KnownProcess]]
+Topic = Callable[[], Sequence[TopicRecord]]
 NewRelay = Callable[[KafkaSettings], KafkaRelayTopic]
 PROGRAM = Path(__file__).with_name("relay_program.py")
 SESSION_SECONDS, TRANSACTION_SECONDS = (int(QUICK[name]) / 1000 for name in QUICK if name.endswith("timeout.ms"))
@@ -70,7 +70,7 @@ async def published(storage: MemoryStorage, relay: KafkaRelayTopic, *, events: i
     pending, count = PublishPending(storage.log, relay, storage.cursors), 0
 
     async def a_batch() -> int:
-        with suppress(StreamUnavailable):  # the relays' group changes; whoever runs a relay asks again
+        with suppress(StreamUnavailable):  # the relays' group changes; a relay asks again
             return await pending()
         return 0
 
@@ -91,8 +91,8 @@ async def records_of(storage: MemoryStorage) -> list[LogRecord]:
     return list(await storage.log.read(dict.fromkeys(heads, 0), limit=10_000_000))
 
 
-def each_once_and_in_order(seen: Sequence[KnownProcess], *, events: int) -> bool:
-    """Whether positions are dense from 1 in each bucket, and sequences in each order, as they stand on the topic."""
+def each_once_and_in_order(seen: Sequence[TopicRecord], *, events: int) -> bool:
+    """Return whether positions are dense from 1 in each bucket of the topic, and sequences in each order."""
     positions, sequences = defaultdict(list), defaultdict(list)
     for record in seen:
         bucket, position = record.address
@@ -107,8 +107,8 @@ def _stands_still(process: OwnProcess) -> bool:
     return psutil.Process(process.pid).status() == psutil.STATUS_STOPPED
 
 
-def in_order(seen: Sequence[KnownProcess]) -> bool:
-    """Whether each bucket's positions ascend without a gap, wherever they begin."""
+def in_order(seen: Sequence[TopicRecord]) -> bool:
+    """Return whether each bucket's positions ascend without a gap, from any first one."""
     positions = defaultdict(list)
     for record in seen:
         bucket, position = record.address
@@ -159,7 +159,7 @@ class TestOneRelay:
 
         await is_at_the_ends(kafka_settings)
 
-    async def test_is_not_behind_soon_after_somebody_else_has_written(
+    async def test_is_not_behind_soon_after_another_process_has_written(
         self, storage: MemoryStorage, relay: KafkaRelayTopic, kafka_settings: KafkaSettings
     ) -> None:
         await published(storage, relay, events=200)

@@ -39,14 +39,14 @@ def orderflow(tmp_path: Path, migrated_url: str, listener: SecuredListener, topi
 
 @pytest.fixture
 def another_authority(tmp_path: Path) -> str:
-    """A PEM file of an authority that has certified nobody."""
+    """A PEM file of an authority that has issued no certificate."""
     file = tmp_path / "another.pem"
     trustme.CA().cert_pem.write_to_path(str(file))
     return str(file)
 
 
 def faults(listener: SecuredListener, another_authority: str) -> Mapping[str, tuple[dict[str, str], str]]:
-    """What is set wrongly, and what is to be said of it."""
+    """Return the wrong settings of each fault, and the text that must report it."""
     return {
         "password": ({"KAFKA_SASL_PASSWORD": "guessed"}, "the login is refused"),
         "authority": ({"KAFKA_SSL_CA_LOCATION": another_authority}, "is not signed by a trusted authority"),
@@ -55,17 +55,17 @@ def faults(listener: SecuredListener, another_authority: str) -> Mapping[str, tu
 
 
 @pytest.mark.parametrize("fault", ["password", "authority", "host"])
-def test_an_operator_is_told_which_of_login_authority_and_host_is_wrong(
+def test_an_operator_learns_which_of_login_authority_and_host_is_wrong(
     listener: SecuredListener, another_authority: str, fault: str
 ) -> None:
-    wrong, told = faults(listener, another_authority)[fault]
+    wrong, reason = faults(listener, another_authority)[fault]
     settings = {"ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS": listener.address, **listener.settings}
     settings |= {f"ORDERFLOW_{name}": value for name, value in wrong.items()}
 
     answer = CommandLine("memory://", settings)("topics", "describe")
 
     assert answer.code == 5
-    assert told in answer.err
+    assert reason in answer.err
     assert listener.password not in answer.err
     assert "guessed" not in answer.err
 
@@ -92,7 +92,7 @@ def test_the_doctor_calls_what_is_set_wrongly_by_its_name(
     assert listener.password not in doctor.out + doctor.err
 
 
-def test_an_order_goes_all_the_way_and_publishing_goes_on_once_a_wrong_password_is_mended(
+def test_an_order_goes_all_the_way_and_publishing_goes_on_once_a_wrong_password_is_corrected(
     orderflow: Installation, listener: SecuredListener
 ) -> None:
     wrong = orderflow.start("serve", KAFKA_SASL_PASSWORD="guessed")

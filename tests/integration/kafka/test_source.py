@@ -108,21 +108,21 @@ class TestReading:
         assert (got.key, got.value, got.headers) == (b"someone", b"hello", (("by", b"hand"),))
         assert "headers/ce_subject" in got.problem
 
-    async def test_tells_where_each_record_that_was_read_last_stands_on_the_topic(
+    async def test_returns_where_each_record_that_was_read_last_is_on_the_topic(
         self, source: KafkaEventSource, kafka_settings: KafkaSettings
     ) -> None:
         send(kafka_settings, await records(20))
-        told: dict[tuple[int, int], Origin | None] = {}
+        origins: dict[tuple[int, int], Origin | None] = {}
 
-        async def all_told() -> bool:
+        async def all_located() -> bool:
             last = [each for each in await source.read(30) if isinstance(each, LogRecord)]
-            told.update({(each.bucket, each.position): source.origin(each) for each in last})
-            return len(told) == 80
+            origins.update({(each.bucket, each.position): source.origin(each) for each in last})
+            return len(origins) == 80
 
-        await eventually_async(all_told)
+        await eventually_async(all_located)
 
         topic = kafka_settings.topic
-        assert told == {it.address: Origin(topic, it.partition, it.offset) for it in on_topic(kafka_settings)}
+        assert origins == {it.address: Origin(topic, it.partition, it.offset) for it in on_topic(kafka_settings)}
 
     async def test_does_not_give_what_was_aborted(
         self, source: KafkaEventSource, kafka_settings: KafkaSettings
@@ -157,7 +157,7 @@ class TestReading:
 
 
 async def _nothing_left(lag: GroupLag, source: KafkaEventSource) -> bool:
-    """Whether the group has committed all of 80 records, and the source has heard of it."""
+    """Return whether the group has committed all of 80 records, and the source knows it."""
     known = (await lag.of([source.group]))[source.group]
     await source.read(10)
     await source.done()
@@ -263,7 +263,7 @@ class TestRewinding:
 
 
 class TestHearingOut:
-    async def test_tells_which_partitions_are_read_to_their_end(
+    async def test_returns_which_partitions_are_read_to_their_end(
         self, source: KafkaEventSource, kafka_settings: KafkaSettings
     ) -> None:
         given = await records(20)
@@ -274,12 +274,12 @@ class TestHearingOut:
         behind = await source.heard_out()
 
         assert set(behind) <= {0, 2}
-        await eventually_async(lambda: _heard_out(source), that="all are read to their end")
+        await eventually_async(lambda: _read_out(source), that="all are read to their end")
 
-    async def test_does_not_tell_of_one_where_a_transaction_is_open(
+    async def test_does_not_return_one_where_a_transaction_is_open(
         self, source: KafkaEventSource, kafka_settings: KafkaSettings
     ) -> None:
-        await eventually_async(lambda: _heard_out(source), that="all are read to their end")
+        await eventually_async(lambda: _read_out(source), that="all are read to their end")
         producer = Producer({"bootstrap.servers": kafka_settings.bootstrap_servers, "transactional.id": "open"})
         producer.init_transactions(30)
         producer.begin_transaction()
@@ -291,11 +291,11 @@ class TestHearingOut:
         producer.abort_transaction(30)
 
         assert sorted(meanwhile) == [0, 2]
-        await eventually_async(lambda: _heard_out(source), that="all are read to their end")
+        await eventually_async(lambda: _read_out(source), that="all are read to their end")
 
 
-async def _heard_out(source: KafkaEventSource) -> bool:
-    """Whether all three partitions are."""
+async def _read_out(source: KafkaEventSource) -> bool:
+    """Return whether the source has read all three partitions to their end."""
     await source.read(100)
     return sorted(await source.heard_out()) == [0, 1, 2]
 

@@ -14,12 +14,12 @@ from orderflow.application.relay.run_relay import RunRelay
 from tests.support.kafka import KafkaBroker
 from tests.support.waiting import eventually_async
 
-from .conftest import KnownProcess
+from .conftest import TopicRecord
 from .relay_program import EVENTS_PER_ORDER, add_orders
 
 QUOTA = 64 * 1024
 """Bytes a second."""
-ORDERS = 1_000
+ORDERS = 500
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def throttled(kafka: KafkaBroker, kafka_settings: KafkaSettings) -> Iterator[Kaf
 
 
 async def test_all_events_get_through_a_producer_quota_each_once_and_in_order(
-    throttled: KafkaSettings, topic_now: Callable[[], Sequence[KnownProcess]]
+    throttled: KafkaSettings, topic_now: Callable[[], Sequence[TopicRecord]]
 ) -> None:
     storage, failures = MemoryStorage(), list[str]()
     await add_orders(storage, range(ORDERS))

@@ -26,7 +26,7 @@ def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 def commits() -> list[None]:
-    """Grows when the test's storage tells of a commit."""
+    """A list that grows with each notification of a commit by the test's storage."""
     return []
 
 

@@ -25,7 +25,7 @@ TRACE = {"correlation_id": "c1", "traceparent": "00-1"}
 
 
 @frozen
-class Filled:
+class FilledDatabase:
     """The ``orders`` and ``records`` that the database has, and all rows by table."""
 
     orders: Mapping[str, Order]
@@ -33,7 +33,7 @@ class Filled:
     rows: Mapping[str, Sequence[Mapping[str, Any]]]
 
 
-async def filled(url: str) -> Filled:
+async def filled(url: str) -> FilledDatabase:
     """Migrate the database to VERSION, and fill each of its tables."""
     await schema.upgrade(url, to=VERSION)
     shop = Shop()
@@ -43,7 +43,7 @@ async def filled(url: str) -> Filled:
     records = await shop.records()
     orders = await shop.storage.audit.many(["O1", "O2"])
     heads = await shop.storage.log.heads()
-    made = Filled(orders, records, rows(orders, records))
+    made = FilledDatabase(orders, records, rows(orders, records))
     database = Database.at(url, pool_size=1)
     async with database.writing() as connection:
         dialect = connection.dialect.name

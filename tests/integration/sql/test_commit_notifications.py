@@ -27,7 +27,7 @@ from tests.support.waiting import eventually_async
 from tests.unit.domain.actors import ADMIN, line
 
 FAR_OFF = 60.0
-"""Seconds, the longest that can be set: whoever finds news sooner did not find it by polling."""
+"""Seconds, the longest that can be set: a reader that finds news sooner did not find it by polling."""
 SOON = 50.0
 
 Opened = Callable[..., Any]
@@ -66,7 +66,7 @@ async def order(container: Any, order_id: str = "o1") -> None:
 
 
 async def woken(news: LocalWakeup, doing: Any) -> bool:
-    """Whether somebody who waits for ``news`` is woken by that."""
+    """Return whether a task that waits for ``news`` is woken by ``doing``."""
     listener, began = news.listener(), monotonic()
     waiting = asyncio.create_task(listener.wait(SOON))
     await doing
@@ -125,9 +125,9 @@ def test_there_is_no_notifier_if_none_can_listen_or_it_is_switched_off(url: str)
 
 
 async def test_many_commits_share_one_notification_in_five_milliseconds(postgresql_url: str) -> None:
-    heard = list[str]()
-    ear = await asyncpg.connect(postgresql_url)
-    await ear.add_listener(CHANNEL, lambda *told: heard.append(told[-1]))
+    received = list[str]()
+    listening = await asyncpg.connect(postgresql_url)
+    await listening.add_listener(CHANNEL, lambda *arguments: received.append(arguments[-1]))
     commit_notifier, began, times = CommitNotifier(PostgresAddress(postgresql_url).connect, "api"), monotonic(), 0
 
     while monotonic() - began < 20 * INTERVAL_SECONDS or times < 100:
@@ -136,30 +136,30 @@ async def test_many_commits_share_one_notification_in_five_milliseconds(postgres
         await asyncio.sleep(0)
     await commit_notifier.close()
     passed = monotonic() - began
-    await ear.execute(f"NOTIFY {CHANNEL}, 'the last'")
-    await eventually_async(lambda: "the last" in heard, that="all before it is heard")
+    await listening.execute(f"NOTIFY {CHANNEL}, 'the last'")
+    await eventually_async(lambda: "the last" in received, that="all before it is received")
 
-    await ear.close()
-    assert 1 <= heard.count("api") <= min(passed / INTERVAL_SECONDS + 1, times / 2)
+    await listening.close()
+    assert 1 <= received.count("api") <= min(passed / INTERVAL_SECONDS + 1, times / 2)
 
 
 async def test_a_listener_ignores_the_notifications_of_its_own_process(postgresql_url: str) -> None:
-    heard = list[None]()
+    received = list[None]()
     connect = PostgresAddress(postgresql_url).connect
     own, other = CommitNotifier(connect, "own"), CommitNotifier(connect, "other")
-    listener = CommitListener(connect, "own", lambda: heard.append(None))
+    listener = CommitListener(connect, "own", lambda: received.append(None))
     listener.start()
     await eventually_async(lambda: listener.listening, that="it listens")
-    heard.clear()
+    received.clear()
 
     own.notify()
     await own.close()
     other.notify()
-    await eventually_async(lambda: heard, that="the other's ring is heard")
+    await eventually_async(lambda: received, that="the other's notification is received")
 
     await listener.close()
     await other.close()
-    assert len(heard) == 1
+    assert len(received) == 1
 
 
 async def test_a_listener_that_is_disconnected_reconnects_and_reads_missed_events(
@@ -173,9 +173,9 @@ async def test_a_listener_that_is_disconnected_reconnects_and_reads_missed_event
     async with api.storage().database.reading() as connection:
         looked = await woken(news, connection.exec_driver_sql(sever))
     await eventually_async(lambda: other.commit_listener().listening, that="it listens again")
-    heard = await woken(news, order(api))
+    received = await woken(news, order(api))
 
-    assert (looked, heard) == (True, True)
+    assert (looked, received) == (True, True)
 
 
 async def test_a_notifier_that_is_disconnected_notifies_of_the_next_commit(

@@ -83,7 +83,7 @@ def fetch(sql: str) -> Provoke:
 
 UPDATE = "UPDATE log_heads SET position = position WHERE bucket = 1"
 ENDED = "57P01 08003"
-"""What a terminated session is told, or what the driver finds if it reads the end of the connection first."""
+"""The error of a terminated session, or the driver's if it reads the end of the connection first."""
 OWN_END = "SELECT pg_terminate_backend(pg_backend_pid())"
 
 

@@ -135,7 +135,7 @@ async def test_an_order_and_a_row_commit_together(shop: Application) -> None:
     order = await shop.flow.get_order("O1")
     history = await shop.flow.timeline("O1")
     assert (order.state, order.shipper_id, await shop.receipts()) == (OrderState.PREPARING, "S3", {"O1"})
-    assert [(told.record.position, told.event.sequence) for told in history] == [(1, 1), (2, 2), (3, 3)]
+    assert [(entry.record.position, entry.event.sequence) for entry in history] == [(1, 1), (2, 2), (3, 3)]
     assert await shop.consistent()
 
 
@@ -152,7 +152,7 @@ async def test_neither_is_there_after_a_rollback_and_positions_stay_dense(shop: 
     await placed(shop.flow, "O1")
 
     assert await shop.receipts() == set()
-    assert [told.record.position for told in await shop.flow.timeline("O1")] == [1]
+    assert [entry.record.position for entry in await shop.flow.timeline("O1")] == [1]
     assert await shop.consistent()
 
 
@@ -480,9 +480,7 @@ async def test_the_applications_own_time_limits_stay(on_postgresql: str, postgre
             assert await limits(connection) == ["0", "0"]
 
 
-async def test_a_second_block_out_of_order_fails_itself_and_nobody_else(
-    on_postgresql: str, postgresql_url: str
-) -> None:
+async def test_a_second_block_out_of_order_fails_alone(on_postgresql: str, postgresql_url: str) -> None:
     async with application(on_postgresql, postgresql_url) as shop:
         (low, other_low), (high, other_high) = in_bucket(3, 2), in_bucket(200, 2)
 
@@ -552,7 +550,7 @@ async def test_joined_and_group_commits_do_not_deadlock(on_postgresql: str, post
         assert await shop.consistent()
 
 
-async def test_readers_are_told_of_a_joined_commit(on_postgresql: str, postgresql_url: str) -> None:
+async def test_readers_are_notified_of_a_joined_commit(on_postgresql: str, postgresql_url: str) -> None:
     seen: list[str] = []
     async with application(on_postgresql, postgresql_url, poll_seconds=60) as shop:
 
@@ -565,7 +563,7 @@ async def test_readers_are_told_of_a_joined_commit(on_postgresql: str, postgresq
         began = monotonic()
         async with shop.transaction() as connection:
             await _create(shop, connection)
-        await eventually_async(lambda: seen == ["O1"], deadline=180, that="the handler is told")
+        await eventually_async(lambda: seen == ["O1"], deadline=180, that="the handler is called")
 
         assert monotonic() - began < 55
 

@@ -113,9 +113,9 @@ async def test_a_writer_that_dies_releases_its_lock_on_a_bucket_at_once(pooled_u
 
 
 def test_the_doctor_reports_an_unconfigured_pooler_only(pooled_url: str) -> None:
-    told, untold = CommandLine(pooled_url, TRANSACTION), CommandLine(pooled_url)
+    configured, unconfigured = CommandLine(pooled_url, TRANSACTION), CommandLine(pooled_url)
 
-    well, ill = told("--json", "doctor"), untold("--json", "doctor")
+    well, ill = configured("--json", "doctor"), unconfigured("--json", "doctor")
 
     assert well.data["findings"] == []
     assert [(finding["code"], finding["fix"].partition(",")[0]) for finding in ill.data["findings"]] == [
@@ -132,7 +132,7 @@ def test_the_doctor_reports_timeouts_that_the_url_disables(pooled_url: str) -> N
 
 
 async def _servers(storage: SqlStorage) -> int:
-    """How many connections PostgreSQL itself has to this database."""
+    """Count the server connections of PostgreSQL to this database."""
     database = urlsplit(str(storage.database.address and storage.database.address.url)).path.removeprefix("/")
     asked = text("SELECT count(*) FROM pg_stat_activity WHERE datname = :database")
     async with storage.database.reading() as connection:

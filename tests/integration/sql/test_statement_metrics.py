@@ -10,7 +10,7 @@ from orderflow.adapters.telemetry.metrics import catalogue
 from orderflow.entrypoints.wiring import storage_and_consumers as building
 from orderflow.testing.orders import placed
 
-from tests.support.metrics import Scraped
+from tests.support.metrics import Samples
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ async def storage(url: str, instruments: Instruments) -> AsyncIterator[SqlStorag
 
 
 def read(instruments: Instruments) -> float:
-    return Scraped.counted(instruments).total(catalogue.STATEMENT_SECONDS, "_count", operation="select")
+    return Samples.counted(instruments).total(catalogue.STATEMENT_SECONDS, "_count", operation="select")
 
 
 async def test_queries_of_orders_and_log_are_counted(storage: SqlStorage, instruments: Instruments) -> None:
@@ -58,5 +58,5 @@ async def test_statements_that_the_database_refuses_are_counted_as_failed(
         await storage.database.fetch("SELECT nothing")
 
     await storage.close()
-    assert Scraped.counted(instruments).total(catalogue.STATEMENT_ERRORS) == 1
+    assert Samples.counted(instruments).total(catalogue.STATEMENT_ERRORS) == 1
     assert read(instruments) == before

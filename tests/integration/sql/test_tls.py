@@ -23,7 +23,7 @@ from tests.support.servers import obtain, started
 
 
 @frozen
-class Certified:
+class TlsPostgres:
     """A PostgreSQL whose certificate names ``localhost``; ``folder`` has the files that clients are given."""
 
     server: PostgresServer
@@ -40,7 +40,7 @@ class Certified:
 
 
 @pytest.fixture(scope="module")
-def certified() -> Iterator[Certified]:
+def certified() -> Iterator[TlsPostgres]:
     folder = Path(tempfile.mkdtemp(prefix="orderflow-tls-"))
     folder.chmod(0o755)
     account = Account.unprivileged()
@@ -64,13 +64,13 @@ def certified() -> Iterator[Certified]:
     }
     server = obtain(lambda: started(LocalPostgres(settings, access=["hostssl all certified all cert"])))
     server.execute("CREATE ROLE certified LOGIN SUPERUSER")
-    yield Certified(server, folder, migrated_database(server))
+    yield TlsPostgres(server, folder, migrated_database(server))
     server.close()
     shutil.rmtree(folder)
 
 
 async def encrypted(url: str) -> bool:
-    """Whether a connection of ours is."""
+    """Return whether a connection of ours is encrypted."""
     storage = SqlStorage.at(url)
     await storage.open()
     try:
@@ -82,7 +82,9 @@ async def encrypted(url: str) -> bool:
         await storage.close()
 
 
-async def test_orders_go_over_an_encrypted_connection_to_a_server_whose_name_is_certified(certified: Certified) -> None:
+async def test_orders_go_over_an_encrypted_connection_to_a_server_whose_name_is_certified(
+    certified: TlsPostgres,
+) -> None:
     url = certified.url(sslmode="verify-full", sslrootcert="authority.pem")
 
     assert await encrypted(url)
@@ -90,7 +92,7 @@ async def test_orders_go_over_an_encrypted_connection_to_a_server_whose_name_is_
         assert await flow.list_orders()
 
 
-async def test_a_client_may_present_its_own_certificate(certified: Certified) -> None:
+async def test_a_client_may_present_its_own_certificate(certified: TlsPostgres) -> None:
     files = {"sslcert": "client.pem", "sslkey": "client-key.pem", "sslrootcert": "authority.pem"}
 
     assert await encrypted(certified.url(user="certified", sslmode="verify-full", **files))
@@ -99,7 +101,7 @@ async def test_a_client_may_present_its_own_certificate(certified: Certified) ->
 
 
 async def test_libpqs_variables_apply_unless_the_url_sets_them(
-    certified: Certified, monkeypatch: pytest.MonkeyPatch
+    certified: TlsPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PGSSLMODE", "verify-full")
     monkeypatch.setenv("PGSSLROOTCERT", str(certified.folder / "another.pem"))
@@ -109,7 +111,7 @@ async def test_libpqs_variables_apply_unless_the_url_sets_them(
 
 
 @pytest.mark.parametrize(
-    ("host", "authority", "told"),
+    ("host", "authority", "reason"),
     [
         ("localhost", "another.pem", "its certificate is not signed by a trusted authority, see sslrootcert"),
         ("127.0.0.1", "authority.pem", "its certificate is for another host name"),
@@ -117,19 +119,19 @@ async def test_libpqs_variables_apply_unless_the_url_sets_them(
     ids=["authority", "host"],
 )
 def test_the_error_says_whether_authority_or_host_is_wrong(
-    certified: Certified, host: str, authority: str, told: str
+    certified: TlsPostgres, host: str, authority: str, reason: str
 ) -> None:
     url = certified.url(host=host, sslmode="verify-full", sslrootcert=authority)
 
     answer, doctor = CommandLine(url)("orders", "create", "-", stdin=order_json()), CommandLine(url)("--json", "doctor")
 
-    assert (answer.code, told in answer.err) == (5, True), answer.err
+    assert (answer.code, reason in answer.err) == (5, True), answer.err
     assert [finding["code"] for finding in doctor.data["findings"]] == ["database_tls"]
 
 
 @pytest.mark.parametrize("mode", ["require", "verify-full"])
 async def test_a_server_without_tls_is_refused_if_tls_is_required(
-    postgresql_url: str, mode: str, certified: Certified
+    postgresql_url: str, mode: str, certified: TlsPostgres
 ) -> None:
     url = f"{postgresql_url}?sslmode={mode}&sslrootcert={certified.folder / 'authority.pem'}"
 
@@ -138,7 +140,7 @@ async def test_a_server_without_tls_is_refused_if_tls_is_required(
 
 
 @pytest.mark.parametrize(
-    ("parameters", "told"),
+    ("parameters", "reason"),
     [
         ({"sslmode": "always"}, "`sslmode` parameter must be one of"),
         (
@@ -148,10 +150,12 @@ async def test_a_server_without_tls_is_refused_if_tls_is_required(
     ],
     ids=["mode", "file"],
 )
-async def test_wrong_settings_are_refused_as_such(certified: Certified, parameters: dict[str, str], told: str) -> None:
+async def test_wrong_settings_are_refused_as_such(
+    certified: TlsPostgres, parameters: dict[str, str], reason: str
+) -> None:
     url = certified.url(**parameters)
 
-    with pytest.raises(InvalidInput, match=told):
+    with pytest.raises(InvalidInput, match=reason):
         await encrypted(url)
     doctor = await asyncio.to_thread(CommandLine(url), "--json", "doctor")
     assert [finding["code"] for finding in doctor.data["findings"]] == ["database_settings"]

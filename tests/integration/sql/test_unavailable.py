@@ -1,4 +1,4 @@
-"""A database that does not answer is told as that, and is used again when it answers."""
+"""A database that does not answer is reported as such, and is used again when it answers."""
 
 import asyncio
 import socket
@@ -37,9 +37,9 @@ async def test_a_stopped_server_is_reported_and_a_restarted_one_is_used_again(
             storage.cursors.put("relay", {1: 1}),
             placed(storage, "O9"),
         ):
-            with pytest.raises(StorageUnavailable) as told:
+            with pytest.raises(StorageUnavailable) as raised:
                 await asking
-            assert told.value.backend == "postgresql"
+            assert raised.value.backend == "postgresql"
     finally:
         postgres.start()
 
@@ -88,10 +88,10 @@ async def test_a_commit_that_exceeds_the_lock_timeout_is_reported_and_leaves_not
     await storage.open()
 
     async with locked_bucket(postgresql_url, "O1"):
-        with pytest.raises(StorageUnavailable, match="lock timeout") as told:
+        with pytest.raises(StorageUnavailable, match="lock timeout") as raised:
             await placed(storage)
 
-    assert "not known" not in told.value.problem
+    assert "not known" not in raised.value.problem
     await _is_not_there(storage, "O1")
     await placed(storage)
 
@@ -131,10 +131,10 @@ async def test_a_cancelled_caller_leaves_nothing_behind(postgresql_url: str, con
 async def test_an_unreachable_server_is_reported_without_the_password(connect: Connect) -> None:
     storage = connect("postgresql://somebody:s3cret@127.0.0.1:1/orders")
 
-    with pytest.raises(StorageUnavailable) as told:
+    with pytest.raises(StorageUnavailable) as raised:
         await storage.open()
 
-    assert "s3cret" not in f"{told.value}{told.value!r}{told.value.__cause__!r}"
+    assert "s3cret" not in f"{raised.value}{raised.value!r}{raised.value.__cause__!r}"
 
 
 async def test_a_host_that_does_not_answer_does_not_hide_the_next_one(
@@ -193,7 +193,7 @@ async def test_a_file_in_a_missing_folder_is_reported(tmp_path: Path) -> None:
 
 async def test_a_file_that_is_no_database_is_reported(tmp_path: Path, connect: Connect) -> None:
     file = tmp_path / "orders.db"
-    file.write_text("this is a letter, not a database, " * 100)
+    file.write_text("this is a text, not a database, " * 100)
 
     with pytest.raises(StorageUnavailable, match="not a database"):
         await connect(f"sqlite:///{file}").open()
@@ -202,15 +202,15 @@ async def test_a_file_that_is_no_database_is_reported(tmp_path: Path, connect: C
 async def test_an_error_in_a_statement_is_not_reported_as_unavailable(url: str, connect: Connect) -> None:
     storage = connect(url)
 
-    with pytest.raises(Exception, match="nothing_of_the_kind") as told:
+    with pytest.raises(Exception, match="nothing_of_the_kind") as raised:
         async with storage.database.reading() as connection:
             await connection.exec_driver_sql("SELECT * FROM nothing_of_the_kind")
 
-    assert not isinstance(told.value, StorageUnavailable)
+    assert not isinstance(raised.value, StorageUnavailable)
 
 
 class locked_bucket:
-    """Somebody else's transaction that holds the counter row of an order's bucket."""
+    """Hold the counter row of an order's bucket in another transaction."""
 
     def __init__(self, url: str, order_id: str) -> None:
         self.url = url

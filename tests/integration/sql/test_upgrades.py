@@ -178,7 +178,7 @@ async def test_the_test_fills_every_table_of_the_previous_generation(new_url: st
 
 
 @pytest.fixture
-async def upgraded(new_url: str, connect: Connect) -> tuple[SqlStorage, schema_0010.Filled]:
+async def upgraded(new_url: str, connect: Connect) -> tuple[SqlStorage, schema_0010.FilledDatabase]:
     """A filled database of version 0010 that was migrated to the newest version, and what it was filled with."""
     filled = await schema_0010.filled(new_url)
     await schema.upgrade(new_url)
@@ -188,7 +188,7 @@ async def upgraded(new_url: str, connect: Connect) -> tuple[SqlStorage, schema_0
 
 
 async def test_a_new_generation_keeps_orders_and_their_log(
-    upgraded: tuple[SqlStorage, schema_0010.Filled],
+    upgraded: tuple[SqlStorage, schema_0010.FilledDatabase],
 ) -> None:
     storage, filled = upgraded
 
@@ -204,7 +204,7 @@ async def test_a_new_generation_keeps_orders_and_their_log(
 
 
 async def test_a_new_generation_keeps_responses_payments_and_tokens(
-    upgraded: tuple[SqlStorage, schema_0010.Filled],
+    upgraded: tuple[SqlStorage, schema_0010.FilledDatabase],
 ) -> None:
     storage, _ = upgraded
 
@@ -218,7 +218,7 @@ async def test_a_new_generation_keeps_responses_payments_and_tokens(
     assert await storage.tokens.find("d1") == Grant(Actor(Role.CUSTOMER, "C1"), label="ann's")
 
 
-async def test_a_new_generation_keeps_dead_letters(upgraded: tuple[SqlStorage, schema_0010.Filled]) -> None:
+async def test_a_new_generation_keeps_dead_letters(upgraded: tuple[SqlStorage, schema_0010.FilledDatabase]) -> None:
     dead_letters = SqlConsumerStores(upgraded[0]).dead_letters
 
     blocking = await dead_letters.blocking()
@@ -245,7 +245,7 @@ async def test_a_new_generation_keeps_dead_letters(upgraded: tuple[SqlStorage, s
 
 
 async def test_a_new_generation_keeps_what_consumers_stored(
-    upgraded: tuple[SqlStorage, schema_0010.Filled],
+    upgraded: tuple[SqlStorage, schema_0010.FilledDatabase],
 ) -> None:
     stores = SqlConsumerStores(upgraded[0])
 
@@ -267,7 +267,7 @@ async def test_a_new_generation_keeps_what_consumers_stored(
 
 
 async def test_a_new_generation_keeps_rollout_epochs_and_processes(
-    upgraded: tuple[SqlStorage, schema_0010.Filled],
+    upgraded: tuple[SqlStorage, schema_0010.FilledDatabase],
 ) -> None:
     storage, _ = upgraded
 
@@ -285,7 +285,7 @@ async def test_a_new_generation_keeps_rollout_epochs_and_processes(
 
 
 async def test_the_old_audits_become_one_maintenance_log_in_order(
-    upgraded: tuple[SqlStorage, schema_0010.Filled],
+    upgraded: tuple[SqlStorage, schema_0010.FilledDatabase],
 ) -> None:
     storage, _ = upgraded
     note = OperatorNote(by="bob", reason="later", at=AT)
@@ -307,7 +307,9 @@ async def test_the_old_audits_become_one_maintenance_log_in_order(
     assert entries[-1] == MaintenanceEntry(kind=MaintenanceKind.EPOCH, note=note, before=5, after=6)
 
 
-async def test_no_name_of_the_previous_generation_is_left(upgraded: tuple[SqlStorage, schema_0010.Filled]) -> None:
+async def test_no_name_of_the_previous_generation_is_left(
+    upgraded: tuple[SqlStorage, schema_0010.FilledDatabase],
+) -> None:
     old = "course|beside|foreign|letters_to|letter_changes|repairs|why|asked|answer|own_time"
     catalog = {
         "sqlite": "SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'",

@@ -164,7 +164,7 @@ async def test_texts_of_orders_and_events_are_stored_as_they_are(url: str, conne
     assert (record.correlation_id, record.traceparent) == ("", "")
 
 
-async def test_zeros_and_empty_texts_beside_nothing_are_not_nothing(url: str, connect: Connect) -> None:
+async def test_zeros_and_empty_texts_are_distinguished_from_nothing(url: str, connect: Connect) -> None:
     storage = connect(url)
     await storage.open()
     nothing, zero = place(id="O1").order, evolve(place(id="O2").order, delivery_minutes=0, cancel_reason="")
@@ -191,7 +191,7 @@ async def test_a_value_with_the_separator_of_columns_is_refused_and_nothing_is_w
 
 
 async def _waits(storage: SqlStorage, application: str) -> None:
-    """Until a statement of that application waits for somebody else's transaction."""
+    """Wait until a statement of that application waits for another transaction."""
     asked = text("SELECT count(*) FROM pg_stat_activity WHERE application_name = :name AND wait_event_type = 'Lock'")
     async with storage.database.reading() as connection:
         await eventually_async(lambda: connection.scalar(asked, {"name": application}), that=f"{application} waits")

@@ -19,20 +19,20 @@ from orderflow.application.event_log.records import LogRecord, bucket_of
 from orderflow.testing.consumers.shop import Shop
 
 from tests.support.databases import migrated_database
-from tests.support.installation import Installation, Running, installation
+from tests.support.installation import Installation, RunningProcess, installation
 from tests.support.kafka import KafkaBroker
-from tests.support.metrics import Scraped
+from tests.support.metrics import Samples
 from tests.support.postgres import PostgresServer
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
 BOSS = {"X-Actor": "admin:boss"}
-DELIVERED, HELD, PARKED, SHORT, TOLD = (
+DELIVERED, HELD, PARKED, SHORT, NOTIFIED = (
     "planted-delivered",
     "planted-held",
     "planted-parked",
     "planted-short",
-    "planted-told",
+    "planted-notified",
 )
 PLANTED = {
     "userId": "planted-customer",
@@ -51,40 +51,42 @@ COMMANDS = {
 
 @frozen
 class Health:
-    """What the door of one process said while the database was away."""
+    """The responses of one process's operations server while the database was away."""
 
     live: int
     ready: httpx.Response
-    metrics: Scraped
+    metrics: Samples
 
 
 @define(eq=False)
 class Life:
-    """What was seen: ``unpublished`` before any relay ran, ``refused`` of a relay that Kafka's client refused,
-    ``paused`` and ``held`` of the API while a consumer and the share stood still, ``end`` of each process, and
-    ``outage`` of each while the database was away.
+    """The observed metrics and responses of each process.
+
+    ``unpublished`` is before any relay ran, ``refused`` of a relay that Kafka's client refused, ``paused`` and ``held``
+    of the API while a consumer and the share were paused, ``end`` of each process, and ``outage`` of each while the
+    database was away.
     """
 
     here: Installation
     postgres: PostgresServer
-    running: dict[str, Running] = field(factory=dict)
-    unpublished: Scraped = field(init=False)
-    refused: Scraped = field(init=False)
-    paused: Scraped = field(init=False)
-    held: Scraped = field(init=False)
-    end: dict[str, Scraped] = field(factory=dict)
+    running: dict[str, RunningProcess] = field(factory=dict)
+    unpublished: Samples = field(init=False)
+    refused: Samples = field(init=False)
+    paused: Samples = field(init=False)
+    held: Samples = field(init=False)
+    end: dict[str, Samples] = field(factory=dict)
     outage: dict[str, Health] = field(factory=dict)
-    after: dict[str, Scraped] = field(factory=dict)
+    after: dict[str, Samples] = field(factory=dict)
     log: Mapping[str, int] = field(factory=dict)
 
     def door(self, part: str) -> str:
         """The operations door of that process."""
         return str(self.running[part].line("operations")["url"])
 
-    def scrape(self, part: str) -> Scraped:
-        return Scraped.at(self.door(part))
+    def scrape(self, part: str) -> Samples:
+        return Samples.at(self.door(part))
 
-    def everything(self) -> list[Scraped]:
+    def everything(self) -> list[Samples]:
         during = [health.metrics for health in self.outage.values()]
         return [
             self.unpublished,
@@ -110,13 +112,13 @@ class Life:
         assert self.ask("POST", "/v1/orders", body) == 201
 
     def until(self, metric: Metric, value: float | None, part: str = API, **labels: str) -> None:
-        """Wait until that process tells that value, or with None any, of all series with these labels together."""
+        """Wait until the series of that process with these labels add up to that value, or with None, exist."""
 
-        def told() -> bool:
+        def reached() -> bool:
             total = self.scrape(part).total(metric, **labels)
             return total > 0 if value is None else total == value
 
-        eventually(told, every=0.2, that=f"{metric.name} is {value or 'something'} at the {part}")
+        eventually(reached, every=0.2, that=f"{metric.name} is {value or 'something'} at the {part}")
 
     def query(self, statement: str) -> Any:
         async def run() -> Any:
@@ -130,11 +132,11 @@ class Life:
 
     @contextmanager
     def database_away(self) -> Iterator[None]:
-        """Nobody gets a connection, and those that there are break."""
+        """Refuse all connections to the database, and break the open ones."""
         name = urlsplit(self.here.stack.database_url).path.lstrip("/")
         self.postgres.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
         left = f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '{name}'"
-        eventually(lambda: self.postgres.ask(left) == 0, that="nobody is connected, nor about to be")
+        eventually(lambda: self.postgres.ask(left) == 0, that="no client is connected, nor about to be")
         try:
             yield
         finally:
@@ -165,8 +167,8 @@ def _taken(life: Life) -> None:
         assert life.ask("PATCH", f"/v1/orders/{DELIVERED}/state", {"state": state, **more}) == 200
     life.order(SHORT, currency="EUR")
     assert life.ask("POST", f"/v1/orders/{SHORT}/cancel", {"reason": "Out of stock"}) == 200
-    life.order(TOLD, currency="EUR")
-    assert life.ask("POST", f"/v1/orders/{TOLD}/cancel", {"reason": SECRET_REASON}) == 200
+    life.order(NOTIFIED, currency="EUR")
+    assert life.ask("POST", f"/v1/orders/{NOTIFIED}/cancel", {"reason": SECRET_REASON}) == 200
     life.order(PARKED)
     assert life.ask("PATCH", f"/v1/orders/{PARKED}/state", {"state": "delivered"}) == 409
     assert life.ask("GET", f"/v1/planted-nowhere/{PARKED}") == 404
@@ -199,12 +201,12 @@ def _stood_still(life: Life) -> None:
 
 
 def _gone_wrong(life: Life, kafka: KafkaBroker, topic: str) -> None:
-    """Analytics has lost an order's books; then the topic gets a record of nobody's, and one from the future."""
+    """Delete an order's progress; then send the topic an unrecognized record, and one from the future."""
     life.query(f"DELETE FROM order_progress WHERE order_id = '{PARKED}'")
     assert life.ask("PATCH", f"/v1/orders/{PARKED}/state", {"state": "preparing"}) == 200
     life.until(catalogue.PARKED, 1, consumer="analytics")
     life.until(catalogue.LAG, 0)
-    used = {bucket_of(order_id) for order_id in (DELIVERED, HELD, PARKED, SHORT, TOLD)}
+    used = {bucket_of(order_id) for order_id in (DELIVERED, HELD, PARKED, SHORT, NOTIFIED)}
     free = next(name for name in map("planted-stray-{}".format, range(256)) if bucket_of(name) not in used)
     [stray] = asyncio.run(_one_record(free))
     stray = stray._replace(position=7)
@@ -224,14 +226,14 @@ async def _one_record(order_id: str) -> list[LogRecord]:
     return [*await shop.records()]
 
 
-def _complete(life: Life, part: str) -> Scraped | None:
-    """What a process tells, if neither backend was too slow to answer."""
+def _complete(life: Life, part: str) -> Samples | None:
+    """Return the metrics of a process, if both backends answered in time."""
     seen = life.scrape(part)
     return seen if seen.total(catalogue.PARTITION_EVENTS) == seen.total(catalogue.LOG_EVENTS) else None
 
 
 def _ended(life: Life) -> None:
-    """All is told once more, also while the database is away and after it."""
+    """Read all metrics again, also while the database is away and after it."""
     counted = life.query("SELECT type, count(*) AS many FROM order_events GROUP BY type ORDER BY type")
     life.log = {row["type"]: row["many"] for row in counted}
     life.end = {part: eventually(partial(_complete, life, part), that="all states are read") for part in COMMANDS}

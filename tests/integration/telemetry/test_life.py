@@ -1,4 +1,4 @@
-"""What real processes tell at ``/metrics`` is what was done, in a life on a real PostgreSQL and a real Kafka."""
+"""``/metrics`` of real processes agrees with what they did, on a real PostgreSQL and a real Kafka."""
 
 from collections.abc import Iterator, Mapping
 
@@ -14,15 +14,15 @@ from tests.integration.telemetry.life import (
     CONSUMERS,
     DELIVERED,
     HELD,
+    NOTIFIED,
     PARKED,
     RELAY,
     SHORT,
-    TOLD,
     Life,
     lived,
 )
 from tests.support.kafka import KafkaBroker
-from tests.support.metrics import Scraped
+from tests.support.metrics import Samples
 from tests.support.postgres import PostgresServer
 
 MOVED_ELSEWHERE = {
@@ -152,7 +152,7 @@ def test_business_is_what_the_orders_came_to(life: Life) -> None:
     assert seen.by(catalogue.IN_STATE, "state", "_count") == {"on_the_way": 1, "preparing": 1, "waiting_for_shipper": 3}
 
 
-def test_open_orders_are_told_by_state_with_the_one_that_waits_longest(life: Life) -> None:
+def test_open_orders_are_exposed_by_state_with_the_one_that_waits_longest(life: Life) -> None:
     seen = life.end[API]
 
     assert seen.by(catalogue.ORDERS, "state") == {"preparing": 1, "waiting_for_shipper": 1}
@@ -160,7 +160,7 @@ def test_open_orders_are_told_by_state_with_the_one_that_waits_longest(life: Lif
 
 
 def test_events_by_partition_are_those_of_the_orders_in_it(life: Life) -> None:
-    events = {DELIVERED: 0, SHORT: 0, TOLD: 0, PARKED: 0, HELD: 0}
+    events = {DELIVERED: 0, SHORT: 0, NOTIFIED: 0, PARKED: 0, HELD: 0}
     for row in life.query("SELECT order_id, count(*) AS many FROM order_events GROUP BY order_id"):
         events[row["order_id"]] = row["many"]
     expected: dict[str, float] = {}
@@ -173,7 +173,7 @@ def test_events_by_partition_are_those_of_the_orders_in_it(life: Life) -> None:
     assert life.end[API].total(catalogue.PARTITION_SKEW) == pytest.approx(skew)
 
 
-def test_librdkafka_tells_of_its_brokers_and_queues(life: Life) -> None:
+def test_librdkafka_reports_its_brokers_and_queues(life: Life) -> None:
     for part, client in ((RELAY, "relay"), (CONSUMERS, "analytics"), (CONSUMERS, "inventory")):
         seen = life.end[part]
         trips = seen.by(catalogue.BROKER_ROUND_TRIP, "quantile", client=client)
@@ -183,16 +183,16 @@ def test_librdkafka_tells_of_its_brokers_and_queues(life: Life) -> None:
         assert [labels for labels, _ in seen.samples[catalogue.QUEUE_MESSAGES.name] if labels["client"] == client]
 
 
-def test_while_the_database_is_away_every_process_lives_says_why_it_is_not_ready_and_tells_the_rest(
+def test_while_the_database_is_away_every_process_lives_says_why_it_is_not_ready_and_exposes_the_rest(
     life: Life,
 ) -> None:
     for part in COMMANDS:
         during, after = life.outage[part], life.after[part]
-        told = during.ready.json()
+        readiness = during.ready.json()
 
         assert (during.live, during.ready.status_code) == (200, 503)
-        assert told["checks"]["database"] not in ("ok", "")
-        assert told["checks"]["kafka"] == "ok"
+        assert readiness["checks"]["database"] not in ("ok", "")
+        assert readiness["checks"]["kafka"] == "ok"
         assert during.metrics.total(catalogue.DATABASE_UP) == 0
         before = life.end[part].total(catalogue.SCRAPE_ERRORS, backend="database")
         assert during.metrics.total(catalogue.SCRAPE_ERRORS, backend="database") - before == 1
@@ -201,7 +201,7 @@ def test_while_the_database_is_away_every_process_lives_says_why_it_is_not_ready
         assert after.total(catalogue.DATABASE_UP) == 1
 
 
-def test_states_are_the_same_whoever_is_asked(life: Life) -> None:
+def test_states_are_the_same_in_every_process(life: Life) -> None:
     for metric in (
         catalogue.LOG_EVENTS,
         catalogue.ORDERS,
@@ -254,8 +254,8 @@ def test_no_metric_of_the_catalogue_is_dead(life: Life) -> None:
     assert [metric.name for metric in dead if metric not in MOVED_ELSEWHERE] == []
 
 
-def _moves(metric: Metric, seen: Scraped) -> bool:
-    """A gauge of a process may be 0 where it is told at all; whatever else there is has to be more."""
+def _moves(metric: Metric, seen: Samples) -> bool:
+    """A gauge of a process may be 0 if it is exposed at all; every other series is above 0."""
     if metric.kind is Kind.HISTOGRAM:
         return seen.total(metric, "_count") > 0
     if metric.kind is Kind.GAUGE and not metric.scraped:

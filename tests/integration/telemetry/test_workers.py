@@ -1,4 +1,4 @@
-"""Several workers that share PROMETHEUS_MULTIPROC_DIR tell at each scrape what all of them counted."""
+"""Several workers that share PROMETHEUS_MULTIPROC_DIR expose at each scrape what all of them counted."""
 
 import signal
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from orderflow.adapters.telemetry.metrics import catalogue
 
 from tests.support.commands import order_json
 from tests.support.installation import Installation, installation
-from tests.support.metrics import Scraped
+from tests.support.metrics import Samples
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
@@ -28,16 +28,16 @@ def workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         yield here
 
 
-def test_two_workers_add_up_what_they_count_and_tell_states_once(workers: Installation) -> None:
+def test_two_workers_add_up_what_they_count_and_expose_states_once(workers: Installation) -> None:
     first, second = workers.start("serve"), workers.start("serve", "--no-consumers")
     for number in range(5):
         worker = first if number < 2 else second
         asked = httpx.post(f"{worker.url}/v1/orders", content=order_json(f"o{number}"), headers=CUSTOMER, timeout=180)
         assert asked.status_code == 201
-    eventually(lambda: Scraped.at(second.operations).total(catalogue.CREATED) == 5, that="analytics has handled all")
+    eventually(lambda: Samples.at(second.operations).total(catalogue.CREATED) == 5, that="analytics has handled all")
 
     for worker in (first, second):
-        seen = Scraped.at(worker.operations)
+        seen = Samples.at(worker.operations)
         assert seen.by(catalogue.COMMANDS, "outcome", command="create_order") == {"ok": 5}
         assert seen.total(catalogue.HTTP_SECONDS, "_count", route="/v1/orders", status="201") == 5
         assert seen.total(catalogue.HTTP_SECONDS, "_bucket", route="/v1/orders", le="+Inf") == 5
@@ -47,7 +47,7 @@ def test_two_workers_add_up_what_they_count_and_tell_states_once(workers: Instal
         assert seen.total(catalogue.POOL_MAX) == 20
 
     assert second.exit_code(signal.SIGTERM) == 0
-    left = Scraped.at(first.operations)
+    left = Samples.at(first.operations)
     assert left.total(catalogue.COMMANDS) == 5
     assert left.total(catalogue.POOL_MAX) == 10
 

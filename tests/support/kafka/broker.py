@@ -1,4 +1,4 @@
-"""What every source of Kafka gives to a test."""
+"""The interface of a Kafka to the tests, the same for every source."""
 
 import logging
 import subprocess
@@ -108,7 +108,7 @@ class KafkaBroker:
         eventually(every_leader_answers, that=f"the leader of every partition of {name} answers")
 
     def tool(self, main: str, *arguments: str, deadline: float = 60.0) -> str:
-        """What a command-line tool of Kafka prints, by its main class.
+        """Return the output of a command-line tool of Kafka, which is named by its main class.
 
         ``--bootstrap-server`` is the caller's to give, as not every tool takes it. Such classes are
         ``org.apache.kafka.tools.consumer.group.ConsumerGroupCommand``, ``org.apache.kafka.tools.TopicCommand``,

@@ -68,7 +68,7 @@ def jars() -> Path:
         try:
             fetched.rename(kept)  # complete or not at all
         except OSError:
-            if not kept.is_dir():  # otherwise somebody else was faster, with the same jars
+            if not kept.is_dir():  # otherwise another process was faster, with the same jars
                 raise
     return kept
 

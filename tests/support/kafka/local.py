@@ -18,18 +18,18 @@ from .broker import KafkaBroker
 from .secured import LISTENER, SecuredListener
 
 USER, PASSWORD = "orders", "kitchen"
-"""Who may log in where a login is asked for."""
+"""The user of listeners that require a login."""
 
 
 @frozen
 class Front:
-    """A further way into a node, for clients that come through somebody else.
+    """A further listener of a node, for clients that come through a proxy.
 
-    The node listens on ``port`` and tells them to come to ``told``, where whoever stands between listens.
+    The node listens on ``port`` and advertises ``advertised``, where the proxy listens.
     """
 
     port: int = field(factory=free_port)
-    told: int = field(factory=free_port)
+    advertised: int = field(factory=free_port)
 
 
 @frozen
@@ -95,8 +95,8 @@ class LocalKafka(KafkaBroker):
         return KafkaNode(number, free_port(), free_port(), free_port(), secured, folder, process, fronts)
 
     def servers_at(self, front: str) -> str:
-        """The same brokers, for those who come through whoever stands before that front."""
-        return ",".join(f"127.0.0.1:{member.fronts[front].told}" for member in self.members)
+        """The same brokers, for clients that come through the proxy before that front."""
+        return ",".join(f"127.0.0.1:{member.fronts[front].advertised}" for member in self.members)
 
     @property
     def login_servers(self) -> str:
@@ -147,12 +147,12 @@ def properties(node: KafkaNode, members: tuple[KafkaNode, ...]) -> dict[str, str
     clients = f"PLAINTEXT://127.0.0.1:{node.port},LOGIN://127.0.0.1:{node.login_port}"
     secured = f"{LISTENER}://127.0.0.1:{node.secured.port}"
     fronts = "".join(f",{name}://127.0.0.1:{front.port}" for name, front in node.fronts.items())
-    told = "".join(f",{name}://127.0.0.1:{front.told}" for name, front in node.fronts.items())
+    advertised = "".join(f",{name}://127.0.0.1:{front.advertised}" for name, front in node.fronts.items())
     return {
         "process.roles": "broker,controller",
         "node.id": str(node.number),
         "listeners": f"{clients},{secured},CONTROLLER://127.0.0.1:{node.controller_port}{fronts}",
-        "advertised.listeners": f"{clients},{LISTENER}://{node.secured.address}{told}",
+        "advertised.listeners": f"{clients},{LISTENER}://{node.secured.address}{advertised}",
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "PLAINTEXT",
         "listener.security.protocol.map": (
@@ -176,11 +176,11 @@ ACCESS = {
     "allow.everyone.if.no.acl.found": "true",
     "super.users": "User:ANONYMOUS",
 }
-"""Who has logged in may do what no test's rule forbids; who has not, as the brokers among themselves, everything."""
+"""A logged-in user may do what no test's rule forbids; others, such as the brokers themselves, everything."""
 
 
 def tuning(*, replicas: int) -> dict[str, str]:
-    """What makes a small cluster start fast, stay small, and refuse topics that nobody made."""
+    """Return properties that make a small cluster start fast, stay small, and create no topic by itself."""
     in_sync = "1" if replicas == 1 else "2"
     return {
         "auto.create.topics.enable": "false",

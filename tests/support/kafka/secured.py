@@ -1,4 +1,4 @@
-"""A listener with SASL_SSL beside a broker's plain one: SCRAM users, and a certificate for ``localhost`` alone."""
+"""A listener with SASL_SSL, next to a broker's plain one: a SCRAM user, a certificate for ``localhost`` alone."""
 
 import secrets
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ LISTENER = "SECURED"
 
 @frozen
 class SecuredListener:
-    """How clients come in by it: ``address``, ``authority`` (a PEM file), ``user`` and ``password``.
+    """A secured listener's ``address``, ``authority`` (a PEM file), ``user`` and ``password``.
 
     The certificate names ``localhost``, so the same port at 127.0.0.1 is the wrong host.
     """
@@ -56,12 +56,12 @@ class SecuredListener:
 
     @property
     def credentials(self) -> str:
-        """What the storage tool is told, so that the user is there from the beginning."""
+        """The option of the storage tool that creates the user before the first start."""
         return f"{MECHANISM}=[name={self.user},password={self.password}]"
 
     @property
     def properties(self) -> Mapping[str, str]:
-        """The broker's, beside those that name its listeners."""
+        """The broker's properties, without those that name its listeners."""
         name = f"listener.name.{LISTENER.lower()}"
         return {
             f"{name}.sasl.enabled.mechanisms": MECHANISM,

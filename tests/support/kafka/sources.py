@@ -1,4 +1,4 @@
-"""Where the tests' Kafka comes from, in order."""
+"""The sources of the tests' Kafka, in order."""
 
 import os
 

@@ -15,7 +15,7 @@ from tests.support.every_command import PROCESSES, Command, arguments, commands
 
 DOCUMENTED = {0, 1, 2, 3, 4, 5}
 FUZZED = sorted(set(commands()) - PROCESSES - {("demo",)})
-"""What runs until it is stopped is left out, and the demo, whose only arguments are those of `simulate generate`."""
+"""Without the commands that run until they are stopped, and the demo, whose arguments are `simulate generate`'s."""
 ENDLESS = {"--watch", "--follow"}
 EXAMPLES = 5
 
@@ -47,7 +47,7 @@ order:small-o1 unlimited paid log restaurant rollout bash max true"""
 KNOWN = st.sampled_from(_KNOWN.split())
 VALUES = TEXTS | NUMBERS.map(str) | TIMES | KNOWN
 SHORT = st.sampled_from(["0", "0.1", "-1", "nan", "inf", "-inf", "1e-320", "1e400", "²", "x", ""])
-"""For what is waited for, as a long wait that somebody asks for is right."""
+"""For options that set a wait, because a long wait on request is right."""
 ONLY: dict[str, st.SearchStrategy[str]] = {
     **dict.fromkeys(("--wait", "--interval", "--for", "--every", "--late", "--future"), SHORT),
     "--speed": st.sampled_from(["max", "1e300", "0", "-1", "nan", "inf", "x"]),

@@ -1,6 +1,7 @@
 """A command line that changes something has an audit line; a command of an order has its use-case's."""
 
 import json
+from getpass import getuser
 from pathlib import Path
 from typing import Any
 
@@ -43,20 +44,64 @@ def test_a_command_of_an_order_names_its_actor(talking: CommandLine) -> None:
     assert (not_found["actor"], not_found["outcome"], not_found["order_id"]) == ("customer:C9", "order_not_found", "o1")
 
 
-def test_other_commands_say_what_and_by_which_user_but_no_argument(talking: CommandLine, tmp_path: Path) -> None:
+def test_other_commands_say_what_and_about_whom_but_no_other_argument(talking: CommandLine) -> None:
+    secret = talking.json("tokens", "make", "--role", "shipper", "--id", "S9", "--label", "planted")["token"]
+    known = talking.json("tokens", "list")[0]["id"]
     answers = [
         talking("contacts", "set", "customer:C1", "--email", "planted@example.org"),
+        talking("tokens", "make", "--role", "customer", "--id", "C1", "--label", "planted"),
         talking("tokens", "revoke", "planted"),
+        talking("tokens", "revoke", secret),
+        talking("customers", "erase", "C1", "--by", "planted", "--reason", "planted"),
+        talking("rollout", "pause", "inventory", "--by", "planted", "--reason", "planted"),
+        talking("payments", "resolve", "O1", "--by", "planted", "--reason", "planted"),
         talking("contacts", "list"),
     ]
 
-    lines = [audit_lines(answer.err) for answer in answers]
-    assert [[(line["action"], line["outcome"]) for line in each] for each in lines] == [
-        [("contacts set", "ok")],
-        [("tokens revoke", "not_found")],
-        [],
+    lines = [line for answer in answers for line in audit_lines(answer.err)]
+    assert [(it["action"], it["outcome"], it.get("subject", ""), it.get("order_id", "")) for it in lines] == [
+        ("contacts set", "ok", "customer:C1", ""),
+        ("tokens make", "ok", "customer:C1", ""),
+        ("tokens revoke", "not_found", "", ""),
+        ("tokens revoke", "ok", f"token:{known}", ""),
+        ("customers erase", "ok", "customer:C1", ""),
+        ("rollout pause", "ok", "consumer:inventory", ""),
+        ("payments resolve", "order_not_found", "", "O1"),
     ]
     assert "planted" not in repr(lines)
+    assert secret not in repr(answers)
+    assert len({it["correlation_id"] for it in lines} - {""}) == len(lines)
+
+
+@pytest.mark.parametrize(
+    ("asked", "action"),
+    [
+        (("orders", "show", "o1"), "orders show"),
+        (("orders", "timeline", "o1"), "orders timeline"),
+        (("prices", "list", "R7"), "prices list"),
+        (("prices", "set", "R7", "F1", "--available", "off"), "set_price"),
+    ],
+)
+def test_a_refusal_of_an_actor_has_a_line_on_every_command(
+    talking: CommandLine, asked: tuple[str, ...], action: str
+) -> None:
+    talking("orders", "create", "-", stdin=order_json())
+
+    refused = talking(*asked, "--as", "restaurant:R9")
+
+    [line] = audit_lines(refused.err)
+    assert (line["actor"], line["action"]) == ("restaurant:R9", action)
+    assert line["outcome"] in ("order_not_found", "prices_not_permitted")
+
+
+def test_every_line_says_which_user_of_the_machine_it_was(talking: CommandLine) -> None:
+    answers = [
+        talking("orders", "create", "-", stdin=order_json()),
+        talking("prices", "set", "R7", "F1", "--name", "Pizza", "--price", "1"),
+        talking("stock", "set", "R7", "F1", "1"),
+    ]
+
+    assert [line["origin"] for answer in answers for line in audit_lines(answer.err)] == [getuser()] * 3
 
 
 BY_USE_CASE = {("orders", name) for name in ("create", "transition", "assign", "cancel", "pay", "refund")} | {

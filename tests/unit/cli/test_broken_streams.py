@@ -26,7 +26,7 @@ EVERY = 1 if os.environ.get("ORDERFLOW_TEST_FAULTS") == "large" else 3
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, lived_database: Path, small_day: Path) -> Path:
-    """What each command finds: a database with order o1 and a contact, a day, and an order to create."""
+    """The input of each command: a database with order o1 and a contact, a day, and an order to create."""
     folder = tmp_path_factory.mktemp("streams")
     shutil.copy(lived_database, folder / "orderflow.db")
     shutil.copytree(small_day, folder / "small")

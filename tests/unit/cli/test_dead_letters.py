@@ -1,4 +1,4 @@
-"""``orderflow dead-letters``: what is parked is seen whole, and redriven or dropped by somebody, for a reason."""
+"""``orderflow dead-letters``: parked events are shown whole, and redriven or dropped with a name and a reason."""
 
 import asyncio
 import shutil
@@ -72,7 +72,7 @@ def waiting(cli: CommandLine) -> list[tuple[str, int]]:
     return [(at["record"]["orderId"], at["record"]["sequence"]) for at in cli.json("dead-letters", "list")["parked"]]
 
 
-def test_a_letter_tells_what_failed_how_often_and_where_its_event_stood(parked: CommandLine) -> None:
+def test_a_dead_letter_shows_what_failed_how_often_and_where_its_event_was(parked: CommandLine) -> None:
     first, second = parked.json("dead-letters", "show", "analytics", "o1")[:2]
 
     table = parked("dead-letters", "show", "analytics", "o1").out
@@ -84,7 +84,7 @@ def test_a_letter_tells_what_failed_how_often_and_where_its_event_stood(parked: 
         assert said in table
 
 
-def test_a_dry_run_tells_what_would_be_handled_and_changes_nothing(parked: CommandLine) -> None:
+def test_a_dry_run_shows_what_would_be_handled_and_changes_nothing(parked: CommandLine) -> None:
     before = waiting(parked)
 
     plan = parked.json("dead-letters", "redrive", "--all", "--dry-run")
@@ -108,7 +108,7 @@ def test_one_order_is_redriven_with_its_author_and_reason(parked: CommandLine) -
     assert [it["sequence"] for it in history] == list(range(1 + done["events"], 1, -1))
 
 
-def test_the_letters_of_one_error_are_redriven_whoever_has_them(parked: CommandLine) -> None:
+def test_the_dead_letters_of_one_error_are_redriven_for_every_consumer(parked: CommandLine) -> None:
     done = parked.json("dead-letters", "redrive", "--all", "--error", "KeyError", *ANN)
 
     assert [it["unparked"] for it in done if it["consumer"] == "analytics"] == [["o2"]]
@@ -116,7 +116,7 @@ def test_the_letters_of_one_error_are_redriven_whoever_has_them(parked: CommandL
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reason"),
     [
         (["redrive", "analytics", "--reason", "it is mended"], "by"),
         (["redrive", "analytics", "--by", "ann", "--reason", " "], "reason"),
@@ -129,12 +129,12 @@ def test_the_letters_of_one_error_are_redriven_whoever_has_them(parked: CommandL
     ],
 )
 def test_what_is_not_said_whole_is_refused_and_changes_nothing(
-    parked: CommandLine, arguments: list[str], told: str
+    parked: CommandLine, arguments: list[str], reason: str
 ) -> None:
     answer = parked("dead-letters", *arguments)
 
     assert answer.code == 2
-    assert told.lower() in answer.err.lower()
+    assert reason.lower() in answer.err.lower()
     assert waiting(parked) == [("o1", 2), ("o2", 2)]
     assert parked.json("dead-letters", "history") == []
 

@@ -37,14 +37,14 @@ def test_a_tail_ends_after_as_many_events_as_asked_for(lived_once: CommandLine) 
 
 
 def test_what_the_log_holds_keeps_the_contract(lived_once: CommandLine, tmp_path: Path) -> None:
-    told = lived_once("events", "tail", "--from-beginning", "--no-follow").out
-    (tmp_path / "day.jsonl").write_text(told)
+    exported = lived_once("events", "tail", "--from-beginning", "--no-follow").out
+    (tmp_path / "day.jsonl").write_text(exported)
 
     of_a_file = lived_once.json("events", "validate", tmp_path / "day.jsonl")
-    of_standard_input = lived_once.json("events", "validate", "-", stdin=told)
+    of_standard_input = lived_once.json("events", "validate", "-", stdin=exported)
 
     assert of_a_file == of_standard_input
-    assert of_a_file["checked"] == len(told.splitlines())
+    assert of_a_file["checked"] == len(exported.splitlines())
     assert of_a_file["faults"] == []
     assert set(of_a_file["byType"]) >= {"order.created", "order.state_changed", "order.delivered"}
 

@@ -52,7 +52,7 @@ CHANGING = [
     ["prices", "set", "R7", "F1", "--name", "Pizza", "--price", "12.50", "--until", "2024-01-01", "--available", "off"],
     ["stock", "set", "R7", "F1", "unlimited"],
     ["tokens", "make", "--role", "admin", "--id", "A1"],
-    ["dead-letters", "redrive", "analytics", "--by", "ann", "--reason", "it is mended"],
+    ["dead-letters", "redrive", "analytics", "--by", "ann", "--reason", "it is fixed"],
     ["events", "replay", "--consumer", "inventory", "--from", "0", "--by", "ann", "--reason", "a reservation was lost"],
     ["rebuild", "analytics"],
     ["rollout", "set", "10", "--by", "ann", "--reason", "phase two"],

@@ -40,7 +40,7 @@ from tests.support.waiting import eventually
         (["dead-letters", "redrive", "gossip"], "gossip"),
         (["stock", "set", "R7", "F1", "some"], "quantity"),
         (["tokens", "make", "--role", "king", "--id", "K1"], "king"),
-        (["contacts", "set", "nobody", "--email", "a@example.org"], "nobody"),
+        (["contacts", "set", "someone", "--email", "a@example.org"], "someone"),
         (["--settings", "nowhere.toml", "config"], "nowhere.toml"),
     ],
 )
@@ -74,7 +74,7 @@ def test_an_order_whose_event_would_be_too_large_exits_2_and_says_by_how_much(cl
     assert cli.json("orders", "list")["orders"] == []
 
 
-def test_mending_a_log_that_no_relay_publishes_exits_1(cli: CommandLine) -> None:
+def test_repairing_a_log_that_no_relay_publishes_exits_1(cli: CommandLine) -> None:
     answer = cli("log", "repair", "--dry-run")
 
     assert (answer.code, answer.out) == (1, "")
@@ -134,9 +134,9 @@ def test_a_version_that_the_order_has_left_exits_4(cli: CommandLine) -> None:
 
 @pytest.mark.parametrize("arguments", [["orders", "list"], ["db", "upgrade"], ["db", "current"], ["check"], ["lag"]])
 def test_a_database_that_cannot_be_reached_exits_5(arguments: list[str]) -> None:
-    nobody = CommandLine(f"postgresql://someone:secret@127.0.0.1:{free_port()}/orders")
+    unreachable = CommandLine(f"postgresql://someone:secret@127.0.0.1:{free_port()}/orders")
 
-    answer = nobody(*arguments)
+    answer = unreachable(*arguments)
 
     assert (answer.code, answer.out) == (5, "")
     assert "Traceback" not in answer.err
@@ -149,9 +149,9 @@ def test_a_kafka_that_cannot_be_reached_exits_5(
 ) -> None:
     monkeypatch.setattr(topics, "TopicAdmin", partial(topics.TopicAdmin, timeout=1))
     monkeypatch.setattr(reader, "KafkaTopicReader", partial(reader.KafkaTopicReader, timeout=1))
-    nobody = CommandLine(cli.database_url, {"ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}"})
+    unreachable = CommandLine(cli.database_url, {"ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}"})
 
-    answer = nobody(*arguments)
+    answer = unreachable(*arguments)
 
     assert (answer.code, answer.out) == (5, "")
     assert "Traceback" not in answer.err

@@ -1,4 +1,4 @@
-"""Text that somebody sent is shown as it is: no markup, no control of the terminal, no error, nothing cut."""
+"""Text from a request is shown as it is: no markup, no control of the terminal, no error, nothing cut."""
 
 import json
 import re
@@ -82,7 +82,7 @@ def test_a_day_may_be_called_as_its_folder_is(cli: CommandLine, tmp_path: Path) 
 
 
 def test_identifiers_are_never_cut(cli: CommandLine) -> None:
-    ids = {name: letter * 64 for name, letter in (("orderId", "o"), ("userId", "c"), ("restaurantId", "r"))}
+    ids = {name: character * 64 for name, character in (("orderId", "o"), ("userId", "c"), ("restaurantId", "r"))}
     cli.json("orders", "create", "-", stdin=order_json(ids["orderId"], **ids))
 
     answer = cli("orders", "list")

@@ -120,13 +120,13 @@ def test_a_list_keeps_to_every_condition_given(cli: CommandLine) -> None:
     assert cli.json("orders", "list", "--created-until", "2024-01-01T12:00:00Z")["orders"] == []
 
 
-def test_a_timeline_tells_every_event_with_its_address_in_the_log(lived_once: CommandLine) -> None:
-    told = lived_once.json("orders", "timeline", "small-o1")
+def test_a_timeline_shows_every_event_with_its_address_in_the_log(lived_once: CommandLine) -> None:
+    timeline = lived_once.json("orders", "timeline", "small-o1")
 
-    assert [event["sequence"] for event in told] == list(range(1, len(told) + 1))
-    assert told[0]["type"] == "order.created"
-    assert len({event["bucket"] for event in told}) == 1
-    assert [event["position"] for event in told] == sorted(event["position"] for event in told)
+    assert [event["sequence"] for event in timeline] == list(range(1, len(timeline) + 1))
+    assert timeline[0]["type"] == "order.created"
+    assert len({event["bucket"] for event in timeline}) == 1
+    assert [event["position"] for event in timeline] == sorted(event["position"] for event in timeline)
 
 
 def test_a_timeline_as_of_a_time_shows_the_order_as_it_was_then(lived_once: CommandLine) -> None:

@@ -204,11 +204,11 @@ def test_an_import_replaces_the_list_or_leaves_the_others(cli: CommandLine) -> N
     cli.json("prices", "import", "R7", "-", stdin=HEADER + FULL)
     more = HEADER + "F2,Soup,4.80,EUR,true,\n"
 
-    beside = cli.json("prices", "import", "R7", "-", "--version", "1", stdin=more)
+    merged = cli.json("prices", "import", "R7", "-", "--version", "1", stdin=more)
     instead = cli.json("prices", "import", "R7", "-", "--replace", stdin=more)
     late = cli("prices", "import", "R7", "-", "--replace", "--version", "1", stdin=HEADER + FULL)
 
-    assert (beside["added"], beside["removed"]) == (1, 0)
+    assert (merged["added"], merged["removed"]) == (1, 0)
     assert (instead["added"], instead["removed"], instead["version"]) == (0, 1, 3)
     assert (late.code, [it["itemId"] for it in listed(cli)]) == (4, ["F2"])
 

@@ -1,4 +1,4 @@
-"""What an operator has done again: replays, and who asked for them."""
+"""Replays by an operator, and their audit."""
 
 import sqlite3
 from contextlib import closing
@@ -29,7 +29,7 @@ def test_effects_that_were_lost_are_made_up_for_and_the_check_is_clean(lived: Co
     assert (rest["orders"], rest["handled"]) == (10, rest["events"])
 
 
-def test_a_dry_run_tells_how_much_there_is_to_do_and_leaves_it(lived: CommandLine) -> None:
+def test_a_dry_run_shows_how_much_there_is_to_do_and_leaves_it(lived: CommandLine) -> None:
     _lose(lived, "DELETE FROM order_progress WHERE order_id = 'small-o1'")
 
     dry = lived("--json", *REPLAY, "0", "--dry-run")
@@ -40,7 +40,7 @@ def test_a_dry_run_tells_how_much_there_is_to_do_and_leaves_it(lived: CommandLin
     assert lived.json("maintenance") == []
 
 
-def test_an_order_that_stops_is_told_of_and_is_a_failure(lived: CommandLine) -> None:
+def test_an_order_that_stops_is_reported_and_is_a_failure(lived: CommandLine) -> None:
     _lose(lived, "DELETE FROM order_progress WHERE order_id = 'small-o1'")
     _lose(lived, "UPDATE order_events SET body = CAST('{}' AS BLOB) WHERE order_id = 'small-o1' AND sequence = 2")
 
@@ -117,7 +117,7 @@ def test_an_order_that_cannot_be_rebuilt_leaves_all_as_it_was(lived: CommandLine
     assert lived.json("analytics", "restaurants") == before
 
 
-def test_an_order_is_shown_beside_what_its_events_tell(lived: CommandLine) -> None:
+def test_an_order_is_compared_with_its_events(lived: CommandLine) -> None:
     sound = lived.json("orders", "verify", "small-o1")
     _lose(lived, "UPDATE orders SET state = 'cancelled', version = version + 1 WHERE id = 'small-o1'")
 

@@ -1,4 +1,4 @@
-"""``orderflow rollout``: what is published and who stands still, changed by somebody, for a reason, at a time."""
+"""``orderflow rollout``: what is published and which consumers are paused, with an audit of who, why and when."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ def test_a_share_is_set_with_its_author_and_reason(cli: CommandLine) -> None:
 def test_a_consumer_is_paused_and_resumed_with_author_and_reason(cli: CommandLine) -> None:
     paused = cli.json("rollout", "pause", "analytics", *ANN)["state"]
     lag = {each["reader"]: each["paused"] for each in cli.json("lag")}
-    resumed = cli.json("rollout", "resume", "analytics", "--by", "bob", "--reason", "mended")["state"]
+    resumed = cli.json("rollout", "resume", "analytics", "--by", "bob", "--reason", "fixed")["state"]
 
     assert consumer(paused, "analytics")["paused"]["reason"] == "the mails bounce"
     assert consumer(paused, "inventory")["paused"] is None
@@ -45,7 +45,7 @@ def test_a_consumer_is_paused_and_resumed_with_author_and_reason(cli: CommandLin
     assert consumer(resumed, "analytics")["paused"] is None
 
 
-def test_the_history_tells_each_change_once_the_latest_first(cli: CommandLine) -> None:
+def test_the_history_shows_each_change_once_the_latest_first(cli: CommandLine) -> None:
     cli.json("rollout", "set", "10", *ANN)
     again = cli("rollout", "set", "10", *ANN)
     cli.json("rollout", "pause", "analytics", "--by", "bob", "--reason", "counts twice")

@@ -116,6 +116,9 @@ def test_a_token_is_listed_rotated_and_revoked_by_its_id(cli: CommandLine) -> No
         (["rotate", "0123456789ab"], 3, "there is no valid token '0123456789ab'"),
         (["rotate", "0123456789ab", "--hours", "-1"], 2, "hours: -1"),
         (["make", "--role", "admin", "--id", "A1", "--days", "0"], 2, "days: 0"),
+        (["make", "--role", "admin", "--id", "A 1"], 2, "id: 'A 1'"),
+        (["make", "--role", "admin", "--id", "A1", "--label", "x" * 201], 2, "label: 201 characters"),
+        (["make", "--role", "admin", "--id", "A1", "--label", "a\x1bb"], 2, "label: a control character"),
         (["make", "--role", "admin", "--id", "A1", "--scope", "everything"], 2, "everything"),
     ],
 )

@@ -51,16 +51,16 @@ def test_an_unknown_type_is_refused_with_the_known_ones() -> None:
 
 
 async def test_the_handler_is_called_for_its_types_alone_and_in_order() -> None:
-    told: list[OrderEvent] = []
+    handled: list[OrderEvent] = []
 
     async def handler(event: OrderEvent) -> None:
-        told.append(event)
+        handled.append(event)
 
     consumer = HandlerConsumer("mine", event_types("order.delivered"), handler)
 
     await consumer.perform([delivered("O1"), cancelled("O2"), delivered("O3")])
 
-    assert [event.order_id for event in told] == ["O1", "O3"]
+    assert [event.order_id for event in handled] == ["O1", "O3"]
 
 
 async def test_what_the_handler_raises_is_not_swallowed() -> None:
@@ -82,10 +82,10 @@ async def test_a_handler_leaves_nothing_to_settle() -> None:
 
 
 async def test_in_a_batch_each_event_is_called_once_for_each_attempt() -> None:
-    told: list[str] = []
+    handled: list[str] = []
 
     async def handler(event: OrderEvent) -> None:
-        told.append(event.order_id)
+        handled.append(event.order_id)
         if event.order_id == "O2":
             raise ValueError("no paper")
 
@@ -106,15 +106,15 @@ async def test_in_a_batch_each_event_is_called_once_for_each_attempt() -> None:
     attempts = [await fails(part) for part in (batch, batch[:1], batch[1:], batch[1:2], batch[1:2], batch[2:])]
 
     assert attempts == [True, False, True, True, True, False]
-    assert told == ["O1", "O2", "O2", "O3"]
+    assert handled == ["O1", "O2", "O2", "O3"]
 
 
 async def test_an_event_that_waits_for_a_backend_is_called_again() -> None:
-    told: list[str] = []
+    handled: list[str] = []
 
     async def handler(event: OrderEvent) -> None:
-        told.append(event.order_id)
-        if len(told) == 1:
+        handled.append(event.order_id)
+        if len(handled) == 1:
             raise StorageUnavailable("printer", "it is off")
 
     batch = [Delivery(it.record._replace(position=number), it.event) for number, it in enumerate([delivered("O1")] * 2)]
@@ -124,4 +124,4 @@ async def test_an_event_that_waits_for_a_backend_is_called_again() -> None:
         await consumer.perform(batch)
     await consumer.perform(batch)
 
-    assert told == ["O1", "O1", "O1"]
+    assert handled == ["O1", "O1", "O1"]

@@ -84,7 +84,7 @@ def test_no_consumer_is_called_as_a_part_of_a_process(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "name"),
+    ("specification", "name"),
     [
         ("analytics", "analytics"),
         ("printer", "printer"),
@@ -94,10 +94,10 @@ def test_no_consumer_is_called_as_a_part_of_a_process(name: str) -> None:
         ("oven={module}:named", "oven"),
     ],
 )
-def test_a_command_line_may_ask_for_a_listed_one_or_another(handlers: Path, asked: str, name: str) -> None:
+def test_a_command_line_may_ask_for_a_listed_one_or_another(handlers: Path, specification: str, name: str) -> None:
     settings = listing(f"printer={handlers.stem}:printer")
 
-    changed, found = with_consumer(settings, asked.format(module=handlers.stem))
+    changed, found = with_consumer(settings, specification.format(module=handlers.stem))
 
     assert found == name
     assert found in container_for(changed).consumers()
@@ -105,7 +105,7 @@ def test_a_command_line_may_ask_for_a_listed_one_or_another(handlers: Path, aske
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("specification", "reason"),
     [
         ("analitics", "'analitics' is no consumer; did you mean analytics.*allowed: notifications, analytics"),
         ("{module}:printr", "has no printr; did you mean printer"),
@@ -115,9 +115,9 @@ def test_a_command_line_may_ask_for_a_listed_one_or_another(handlers: Path, aske
         ("two words={module}:printer", "no consumer"),
     ],
 )
-def test_one_that_cannot_be_is_refused_with_the_reason(handlers: Path, asked: str, told: str) -> None:
-    with pytest.raises(InvalidInput, match=f"consumer: .*{told.replace('{module}', handlers.stem)}"):
-        with_consumer(listing(), asked.format(module=handlers.stem))
+def test_one_that_cannot_be_is_refused_with_the_reason(handlers: Path, specification: str, reason: str) -> None:
+    with pytest.raises(InvalidInput, match=f"consumer: .*{reason.replace('{module}', handlers.stem)}"):
+        with_consumer(listing(), specification.format(module=handlers.stem))
 
 
 def test_a_name_in_the_code_that_the_settings_do_not_know_is_refused(handlers: Path) -> None:

@@ -64,7 +64,7 @@ class Tape:
 
 
 @define(eq=False)
-class Handling:
+class FailingHandler:
     """Hands on to a real handler, after failing or being overtaken so many times."""
 
     world: World
@@ -83,7 +83,7 @@ class Handling:
         return await self.world.handling(Analyse())(records)
 
 
-def consumer(tape: Tape, handling: Handling, **settings: Any) -> RunConsumer:
+def consumer(tape: Tape, handling: FailingHandler, **settings: Any) -> RunConsumer:
     quick = Backoff(first=0.001, longest=0.01)
     return RunConsumer(
         source=tape, handle_batch=handling, consumer=Analyse(), backoff=quick, gap_backoff=evolve(quick), **settings
@@ -132,10 +132,12 @@ async def reached(world: World) -> list[int]:
     return list((await world.storage.cursors.positions("analytics")).values())
 
 
-async def test_it_handles_batch_after_batch_and_tells_the_source(world: World, records: Sequence[LogRecord]) -> None:
+async def test_it_handles_batch_after_batch_and_reports_to_the_source(
+    world: World, records: Sequence[LogRecord]
+) -> None:
     tape = Tape([records[:4], records[4:]])
 
-    await running(consumer(tape, Handling(world)), 10)
+    await running(consumer(tape, FailingHandler(world)), 10)
 
     assert await reached(world) == [10]
     assert tape.done_at == 2
@@ -145,7 +147,7 @@ async def test_it_handles_batch_after_batch_and_tells_the_source(world: World, r
 async def test_a_database_that_does_not_answer_is_asked_again_with_the_same_batch(
     world: World, records: Sequence[LogRecord]
 ) -> None:
-    handling, tape = Handling(world, failures=3), Tape([records])
+    handling, tape = FailingHandler(world, failures=3), Tape([records])
     run = consumer(tape, handling)
 
     await running(run, 10)
@@ -155,7 +157,7 @@ async def test_a_database_that_does_not_answer_is_asked_again_with_the_same_batc
 
 
 async def test_a_stream_that_does_not_answer_is_asked_again(world: World, records: Sequence[LogRecord]) -> None:
-    run = consumer(Tape([records[:4], StreamUnavailable("Kafka", "away"), records[4:]]), Handling(world))
+    run = consumer(Tape([records[:4], StreamUnavailable("Kafka", "away"), records[4:]]), FailingHandler(world))
 
     await running(run, 10)
 
@@ -166,18 +168,18 @@ async def test_a_stream_that_does_not_answer_is_asked_again(world: World, record
 async def test_a_batch_in_which_another_handler_was_faster_is_handled_again(
     world: World, records: Sequence[LogRecord]
 ) -> None:
-    run = consumer(Tape([records]), Handling(world, overtaken=2))
+    run = consumer(Tape([records]), FailingHandler(world, overtaken=2))
 
     await running(run, 10)
 
     assert await reached(world) == [10]
 
 
-async def test_missing_events_are_told_and_what_is_not_done_is_read_again(
+async def test_missing_events_are_reported_and_what_is_not_done_is_read_again(
     world: World, records: Sequence[LogRecord], caplog: pytest.LogCaptureFixture
 ) -> None:
     tape = Tape([records[4:], records[:4]])
-    run = consumer(tape, Handling(world))
+    run = consumer(tape, FailingHandler(world))
 
     with caplog.at_level(logging.ERROR, "orderflow.consumer"):
         await running(run, 10)
@@ -189,7 +191,7 @@ async def test_missing_events_are_told_and_what_is_not_done_is_read_again(
 
 async def test_what_waits_for_missing_events_is_never_done(world: World, records: Sequence[LogRecord]) -> None:
     tape, stop = Tape([records[4:]]), asyncio.Event()
-    run = consumer(tape, Handling(world))
+    run = consumer(tape, FailingHandler(world))
     task = asyncio.create_task(run(stop))
 
     await eventually_async(lambda: tape.rewinds >= 3)
@@ -203,12 +205,12 @@ async def test_what_waits_for_missing_events_is_never_done(world: World, records
 async def test_a_stop_finishes_the_batch_in_hand(world: World, records: Sequence[LogRecord]) -> None:
     stop, tape = asyncio.Event(), Tape([records])
 
-    class Stopping(Handling):
+    class StoppingHandler(FailingHandler):
         async def __call__(self, given: Sequence[Record]) -> BatchResult:
             stop.set()
             return await super().__call__(given)
 
-    await consumer(tape, Stopping(world))(stop)
+    await consumer(tape, StoppingHandler(world))(stop)
 
     assert await reached(world) == [10]
     assert (tape.done_at, tape.closed) == (1, True)
@@ -219,7 +221,7 @@ async def test_news_may_gather_after_a_batch_that_was_not_full_and_a_stop_does_n
 ) -> None:
     an_hour, stop = Linger(share=1e-12, longest=3600), asyncio.Event()
     tape = Tape([records[:4], records[4:6], records[6:]])
-    run = consumer(tape, Handling(world), batch=4, linger=an_hour)
+    run = consumer(tape, FailingHandler(world), batch=4, linger=an_hour)
     task = asyncio.create_task(run(stop))
     await eventually_async(lambda: tape.done_at == 2)
 
@@ -231,7 +233,7 @@ async def test_news_may_gather_after_a_batch_that_was_not_full_and_a_stop_does_n
 
 
 class Switch:
-    """Whether the consumer is paused, as somebody says it."""
+    """A pause of the consumer that the test switches."""
 
     def __init__(self, *, paused: bool) -> None:
         self.paused = paused
@@ -244,7 +246,7 @@ async def test_a_paused_consumer_keeps_its_place_and_handles_nothing(
     world: World, records: Sequence[LogRecord]
 ) -> None:
     tape, stop, switch = Tape([records]), asyncio.Event(), Switch(paused=True)
-    run = consumer(tape, Handling(world), paused=switch)
+    run = consumer(tape, FailingHandler(world), paused=switch)
     task = asyncio.create_task(run(stop))
 
     await eventually_async(lambda: tape.stood_by >= 2)
@@ -256,7 +258,7 @@ async def test_a_paused_consumer_keeps_its_place_and_handles_nothing(
 
 async def test_a_consumer_that_is_resumed_goes_on_where_it_stood(world: World, records: Sequence[LogRecord]) -> None:
     tape, stop, switch = Tape([records[:4], records[4:]]), asyncio.Event(), Switch(paused=True)
-    run = consumer(tape, Handling(world), paused=switch)
+    run = consumer(tape, FailingHandler(world), paused=switch)
     task = asyncio.create_task(run(stop))
     await eventually_async(lambda: tape.stood_by >= 1)
 
@@ -279,7 +281,7 @@ async def test_what_was_read_while_the_pause_began_is_handled_only_after_it(
             switch.paused = True
             return await super().read(limit)
 
-    tape, handling = PausedMeanwhile([records]), Handling(world)
+    tape, handling = PausedMeanwhile([records]), FailingHandler(world)
     run = consumer(tape, handling, paused=switch)
     task = asyncio.create_task(run(stop))
     await eventually_async(lambda: tape.stood_by >= 1)

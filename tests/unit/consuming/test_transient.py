@@ -1,4 +1,4 @@
-"""Which failures are worth another try in a moment, and that the loop waits for that moment and no longer."""
+"""Transient failures are tried again in a moment, and the loop waits for that moment and no longer."""
 
 import asyncio
 from collections.abc import Sequence
@@ -76,7 +76,7 @@ def test_errors_that_were_raised_from_each_other_are_looked_through_once() -> No
 
 
 @define(eq=False)
-class Hesitating:
+class HesitatingHandler:
     """Leaves the second half of what it is given, so many times."""
 
     times: int
@@ -91,12 +91,12 @@ class Hesitating:
         return BatchResult(events=len(records) - len(rest), left=rest)
 
 
-async def loop(times: int, retry_backoff: Backoff) -> tuple[RunConsumer, Hesitating, Tape]:
+async def loop(times: int, retry_backoff: Backoff) -> tuple[RunConsumer, HesitatingHandler, Tape]:
     """A consumer's loop over eight records and then none."""
     shop = Shop()
     for number in range(8):
         await shop.order(f"o{number}")
-    tape, handling = Tape([await shop.records()]), Hesitating(times, [])
+    tape, handling = Tape([await shop.records()]), HesitatingHandler(times, [])
     consumer = memory_world().handling().consumer
     return (
         RunConsumer(source=tape, handle_batch=handling, consumer=consumer, retry_backoff=retry_backoff),
@@ -138,7 +138,7 @@ async def test_the_pauses_grow_from_try_to_try_and_begin_anew_with_the_next_even
     assert moment._next == 0.001
 
 
-async def test_a_stop_does_not_wait_for_the_next_try_and_leaves_it_to_whoever_comes_after() -> None:
+async def test_a_stop_does_not_wait_for_the_next_try_and_leaves_it_to_the_next_process() -> None:
     run, handling, tape = await loop(1, Backoff(first=3600, longest=3600))
     stop = asyncio.Event()
     running = asyncio.create_task(run(stop))

@@ -1,4 +1,4 @@
-"""Parked events are copied to their topic at least once, and no failure of that topic is anybody else's."""
+"""Parked events are copied to their topic at least once, and a failure of that topic harms nothing else."""
 
 import asyncio
 from collections.abc import Sequence
@@ -25,11 +25,11 @@ class Shelf:
     stands: list[tuple[str, int]] = field(factory=list)
     closed: bool = False
 
-    async def put(self, letters: Sequence[DeadLetter]) -> None:
+    async def put(self, dead_letters: Sequence[DeadLetter]) -> None:
         if self.refusals:
             self.refusals -= 1
             raise StreamUnavailable("Kafka", "away")
-        self.stands += [(letter.record.order_id, letter.record.sequence) for letter in letters]
+        self.stands += [(dead_letter.record.order_id, dead_letter.record.sequence) for dead_letter in dead_letters]
 
     async def close(self) -> None:
         self.closed = True

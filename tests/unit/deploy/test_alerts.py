@@ -1,4 +1,4 @@
-"""The rules that wake somebody: well-formed, of metrics that exist, each with its page, each tried on both sides."""
+"""The alerting rules: well-formed, of metrics that exist, each with its page, each tried on both sides."""
 
 import re
 from collections import Counter
@@ -89,9 +89,9 @@ def test_an_alert_says_how_bad_it_is_since_when_and_what_to_do(name: str, alert:
 def test_a_runbook_belongs_to_one_alert_and_says_what_it_means_what_to_look_at_and_what_to_do(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
 
-    told = Counter(alert["annotations"]["runbook_url"] for alert in alerts().values())
+    linked = Counter(alert["annotations"]["runbook_url"] for alert in alerts().values())
 
-    assert told[f"docs/runbooks/{page.name}"] == 1
+    assert linked[f"docs/runbooks/{page.name}"] == 1
     assert re.findall(r"^\*\*([\w ]+)\.\*\*", text, re.MULTILINE) == [
         "What it means",
         "What to look at",
@@ -127,9 +127,9 @@ def _alerts_table() -> str:
     rows = ["| alert | | fires after | what it says | page |", "|---|---|---|---|---|"]
     for name, alert in alerts().items():
         page = Path(alert["annotations"]["runbook_url"])
-        told = alert["annotations"]["description"]
+        description = alert["annotations"]["description"]
         rows.append(
-            f"| `{name}` | {alert['labels']['severity']} | {alert['for']} | {told} "
+            f"| `{name}` | {alert['labels']['severity']} | {alert['for']} | {description} "
             f"| [{page.stem.replace('-', ' ')}](runbooks/{page.name}) |"
         )
     return "\n".join(rows) + "\n"

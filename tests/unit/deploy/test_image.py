@@ -52,7 +52,7 @@ def test_both_stages_are_one_release_of_python_that_is_named_exactly() -> None:
     assert python.startswith(f"3.{sys.version_info.minor}."), "the image has another Python than these tests"
 
 
-def test_nobody_is_root_and_the_health_of_every_process_is_asked() -> None:
+def test_no_process_is_root_and_the_health_of_every_process_is_asked() -> None:
     last = {each.word: each for each in dockerfile()[-1]}
 
     uid, gid = last["USER"].text.split(":")
@@ -109,7 +109,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for source in sources:
                 copy(TREE / source, here / target / Path(source).name if target == "./" else here / target)
         elif step.word == "RUN":
-            # Neither option changes what is installed: the one fetches all again, the other compiles what nobody runs.
+            # Neither option changes what is installed: the one fetches all again, the other compiles unused files.
             command = re.sub(r"--no-cache|--compile-bytecode", "", step.text)
             command = re.sub(r"(?<![\w/])/opt/", f"{root}/opt/", command)
             run(["/bin/sh", "-ec", command], here, environment)

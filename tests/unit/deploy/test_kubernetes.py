@@ -102,7 +102,7 @@ def test_every_process_has_a_budget_for_disruptions_that_lets_a_node_be_emptied(
 
 
 def least(name: str) -> int:
-    """How many of that process there are at least."""
+    """Return the least number of replicas of that process."""
     if scaler := named("HorizontalPodAutoscaler").get(name):
         return int(scaler["spec"]["minReplicas"])
     return int(named("Deployment")[name]["spec"].get("replicas", 1))
@@ -125,7 +125,7 @@ def test_consumers_are_scaled_by_a_lag_that_is_measured_up_to_the_number_of_part
         assert asked.metrics == {LAG.name: {"consumer"}}
         assert asked.values == {("consumer", name)}
         assert scaler["spec"]["maxReplicaCount"] == partitions
-        assert scaler["spec"]["minReplicaCount"] == 1, "nobody would tell of a lag"
+        assert scaler["spec"]["minReplicaCount"] == 1, "no process would report a lag"
 
 
 def test_the_scaled_objects_are_of_the_form_that_keda_asks_for() -> None:

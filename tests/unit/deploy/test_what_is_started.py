@@ -9,7 +9,7 @@ from orderflow.entrypoints.cli.main import app
 from orderflow.entrypoints.settings import CONSUMERS
 
 from tests.support.deployed import (
-    Started,
+    ProcessCommand,
     compose,
     compose_starts,
     dockerfile,
@@ -29,9 +29,9 @@ BEFORE = {("db", "upgrade"), ("topics", "create")}
 DEFAULTS = Settings()
 
 
-def of_image() -> Iterator[Started]:
+def of_image() -> Iterator[ProcessCommand]:
     (command,) = (each.parts for each in dockerfile()[-1] if each.word == "CMD")
-    yield Started("image", command, ours(image_environment()))
+    yield ProcessCommand("image", command, ours(image_environment()))
 
 
 STARTS = {
@@ -42,7 +42,7 @@ STARTS = {
 }
 
 
-def started(kind: str) -> list[Started]:
+def started(kind: str) -> list[ProcessCommand]:
     return obtain(lambda: list(STARTS[kind]()))
 
 
@@ -141,7 +141,7 @@ def deadlines() -> Iterator[tuple[str, float]]:
             yield f"systemd: {name}", float(unit["Service"]["TimeoutStopSec"])
 
 
-def test_whoever_stops_a_process_waits_longer_than_it_takes_to_end_in_order() -> None:
+def test_a_supervisor_waits_longer_than_a_process_takes_to_end_in_order() -> None:
     longest = max(
         load_settings(environment=one.environment).stop_seconds
         for kind in ("compose", "kubernetes", "systemd")

@@ -112,7 +112,7 @@ def _run(block: Block, names: dict[str, Any], folder: Path) -> None:
                 if not command.startswith("export "):
                     understand_orderflow(command)
         case _:
-            assert block.info in ONLY_SHOWN, f"{block}: nobody knows how to run {block.info!r}"
+            assert block.info in ONLY_SHOWN, f"{block}: no test knows how to run {block.info!r}"
 
 
 def test_every_snippet_of_the_readme_is_a_whole_program() -> None:

@@ -61,9 +61,9 @@ def test_no_example_is_left_out() -> None:
 async def test_publishing_by_embedding(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     order_id = await example("publish_by_embedding").main(url)
 
-    told = capsys.readouterr().out.splitlines()
-    assert told[0] == f"order {order_id} is delivered, 25.00 EUR paid by cash"
-    assert [line.split()[1] for line in told[1:]] == [
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == f"order {order_id} is delivered, 25.00 EUR paid by cash"
+    assert [line.split()[1] for line in printed[1:]] == [
         "order.created",
         "order.shipper_assigned",
         "order.state_changed",
@@ -106,7 +106,7 @@ async def test_orders_inside_a_fastapi_application(url: str, monkeypatch: pytest
     assert (cancelled.status_code, cancelled.json()["state"]) == (200, OrderState.CANCELLED)
 
 
-def test_a_test_of_somebodys_own_application(tmp_path: Path) -> None:
+def test_a_test_of_an_embedding_application(tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-m",

@@ -1,4 +1,4 @@
-"""Who plays in the domain's tests, and orders brought to every situation by the commands themselves."""
+"""The actors of the domain's tests, and orders brought to every situation by the commands themselves."""
 
 from collections.abc import Callable, Mapping
 

@@ -58,7 +58,7 @@ def changes(attempt: Callable[[], Change]) -> bool:
 
 
 def perform(order: Order, action: Action, actor: Actor) -> Change:
-    """The action with exactly what it needs: a shipper brings itself, others somebody who is not assigned yet."""
+    """Return the action with exactly what it needs: a shipper itself, for others a shipper who is not assigned yet."""
     shipper_id = actor.id if actor.role is Role.SHIPPER else "S3"
     given = {
         "shipperId": {"shipper_id": shipper_id},

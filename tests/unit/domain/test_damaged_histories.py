@@ -1,4 +1,4 @@
-"""Random damage to histories, judged by the order itself: it is given the commands that the events tell of."""
+"""Random damage to histories, judged by the order itself: it is given the commands that the events come from."""
 
 from datetime import timedelta
 
@@ -31,8 +31,8 @@ def renumbered(events: Events) -> Events:
     return tuple(evolve(event, sequence=number) for number, event in enumerate(events, 1))
 
 
-def relived(events: Events) -> Events:
-    """What an order tells when it is given the commands that ``events`` seem to tell of."""
+def replayed_commands(events: Events) -> Events:
+    """Return the events of an order that is given the commands that ``events`` seem to come from."""
     created = events[0]
     assert isinstance(created, OrderCreated)
     order, lived = _placed_again(created, events)
@@ -96,7 +96,7 @@ def anonymous(events: Events) -> Events:
 
 
 def of_an_earlier_release(events: Events) -> bool:
-    """Whether a refund of a card is recorded as made when it was requested, as no order does it now."""
+    """Return whether a refund of a card is recorded as made when it was requested, as no order does it now."""
     return any(
         isinstance(event, PaymentProcessed)
         and event.status is PaymentStatus.REFUNDED
@@ -168,4 +168,4 @@ def test_a_damaged_history_passes_only_if_an_order_could_have_had_it(events: Eve
         return
     note("legal all the same")
 
-    assert anonymous(relived(events)) == anonymous(events)
+    assert anonymous(replayed_commands(events)) == anonymous(events)

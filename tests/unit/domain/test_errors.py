@@ -8,8 +8,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from orderflow.domain import errors
+from orderflow.domain import errors, refusals
+from orderflow.domain.actor import Actor
 from orderflow.domain.errors import OrderFlowError
+from orderflow.domain.payment import PaymentMethod
+
+from tests.unit.domain.actors import place
 
 CLASSES = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, OrderFlowError)]
 
@@ -144,9 +148,9 @@ def test_the_codes_are_stable() -> None:
 def test_an_error_says_all_that_it_knows_in_a_sentence(error: OrderFlowError) -> None:
     sentence = str(error)
 
-    told = [part for value in error.context().values() for part in (value if isinstance(value, tuple) else (value,))]
+    parts = [part for value in error.context().values() for part in (value if isinstance(value, tuple) else (value,))]
     assert sentence
-    assert all(str(part) in sentence for part in told)
+    assert all(str(part) in sentence for part in parts)
 
 
 @every_error
@@ -172,6 +176,15 @@ def test_a_refusal_in_a_final_state_says_that_it_is_final() -> None:
     error = errors.IllegalTransition(order_id="O1", action="a", state="delivered", allowed=(), guard="g", unlock="u")
 
     assert str(error).endswith("next states from delivered: none, the state is final")
+
+
+def test_a_refusal_of_a_new_order_names_no_state_that_it_never_had() -> None:
+    refused = refusals.may_not_place(place(PaymentMethod.CASH, id="O1").order, Actor.parse("customer:C9"))
+
+    assert str(refused) == (
+        "order 'O1' is not created: customer:C9 may not order for customer 'C1' at restaurant 'R1'; "
+        "the customer themselves or an admin may"
+    )
 
 
 @pytest.mark.parametrize("name", ["status", "status_code", "http_status", "exit_code"])

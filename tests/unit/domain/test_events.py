@@ -1,4 +1,4 @@
-"""What each command tells: which events, in which order, with which ids, times and numbers."""
+"""The events of each command, with their order, ids, times and numbers."""
 
 import uuid
 from datetime import UTC, datetime, timedelta, timezone
@@ -32,7 +32,7 @@ def test_the_six_types_are_those_of_the_wire() -> None:
 
 
 @pytest.mark.parametrize(
-    ("situation", "payment", "command", "told"),
+    ("situation", "payment", "command", "expected"),
     [
         ("waiting", "cash pending", lambda o, how: o.prepare(by=ADMIN, **how), ["state_changed"]),
         (
@@ -76,13 +76,15 @@ def test_the_six_types_are_those_of_the_wire() -> None:
         ),
     ],
 )
-def test_one_command_tells_its_events_in_the_fixed_order(situation, payment, command, told) -> None:  # type: ignore[no-untyped-def]
+def test_one_command_yields_its_events_in_the_fixed_order(situation, payment, command, expected) -> None:  # type: ignore[no-untyped-def]
     order = order_in(situation, payment)
 
     change = command(order, later(order))
 
-    assert types(change.events) == told
-    assert [event.sequence for event in change.events] == [order.version + number for number in range(1, len(told) + 1)]
+    assert types(change.events) == expected
+    assert [event.sequence for event in change.events] == [
+        order.version + number for number in range(1, len(expected) + 1)
+    ]
     assert {event.occurred_at for event in change.events} == {change.order.updated_at}
     assert {event.customer_id for event in change.events} == {"C1"}
     assert {event.order_id for event in change.events} == {"O1"}
@@ -113,7 +115,7 @@ def test_event_ids_are_a_constant_of_the_contract() -> None:
     assert event_id("a/1", 2) != event_id("a", 12)
 
 
-def test_the_same_life_lived_twice_tells_equal_events() -> None:
+def test_the_same_commands_twice_yield_equal_events() -> None:
     assert tale("cancelled on the way", "card paid").events == tale("cancelled on the way", "card paid").events
 
 
@@ -129,19 +131,19 @@ def test_cancelling_lets_the_shipper_go_but_the_event_still_names_them() -> None
 
     change = order.cancel(REASON, by=ADMIN, **later(order))
 
-    told = change.events[-1]
-    assert isinstance(told, OrderCancelled)
-    assert (told.shipper_id, told.reason, told.by) == ("S1", REASON, "A1")
+    event = change.events[-1]
+    assert isinstance(event, OrderCancelled)
+    assert (event.shipper_id, event.reason, event.by) == ("S1", REASON, "A1")
     assert (change.order.shipper_id, change.order.estimated_at) == (None, None)
 
 
 def test_cancelling_an_order_without_a_shipper_names_none() -> None:
     order = order_in("preparing")
 
-    told = order.cancel(REASON, by=CUSTOMER, **later(order)).events[-1]
+    event = order.cancel(REASON, by=CUSTOMER, **later(order)).events[-1]
 
-    assert isinstance(told, OrderCancelled)
-    assert told.shipper_id is None
+    assert isinstance(event, OrderCancelled)
+    assert event.shipper_id is None
 
 
 @pytest.mark.parametrize(
@@ -154,15 +156,15 @@ def test_cancelling_an_order_without_a_shipper_names_none() -> None:
         (timedelta(days=2, minutes=3), 2883),
     ],
 )
-def test_a_delivery_tells_the_whole_minutes_since_creation(after: timedelta, minutes: int) -> None:
+def test_a_delivery_has_the_whole_minutes_since_creation(after: timedelta, minutes: int) -> None:
     at_once = {"by": ADMIN, "at": AT}
     order = place().order.assign_shipper("S1", **at_once).order.send_out(**at_once).order
 
     change = order.deliver(by=SHIPPER, at=AT + after)
 
-    told = change.events[-1]
-    assert isinstance(told, OrderDelivered)
-    assert (told.minutes, told.shipper_id) == (minutes, "S1")
+    event = change.events[-1]
+    assert isinstance(event, OrderDelivered)
+    assert (event.minutes, event.shipper_id) == (minutes, "S1")
     assert (change.order.delivery_minutes, change.order.delivered_at) == (minutes, AT + after)
 
 

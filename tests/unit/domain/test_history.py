@@ -1,4 +1,4 @@
-"""An order told by its events alone; and no history passes that no order could have had."""
+"""An order is folded from its events alone; and no history passes that no order could have had."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -62,7 +62,7 @@ def without(events: Events, *indexes: int) -> Events:
     return tuple(event for i, event in enumerate(events) if i not in indexes)
 
 
-# what is told
+# what is folded
 
 
 @every_life
@@ -72,25 +72,25 @@ def test_the_fold_of_an_orders_events_are_the_orders_facts(life: Tale) -> None:
 
 @every_life
 def test_the_facts_grow_event_by_event_and_count_them(life: Tale) -> None:
-    told: OrderFacts | None = None
+    facts: OrderFacts | None = None
 
     for number, event in enumerate(life.events, 1):
-        told = apply(told, event)
-        assert (told.version, told.updated_at) == (number, event.occurred_at)
+        facts = apply(facts, event)
+        assert (facts.version, facts.updated_at) == (number, event.occurred_at)
 
-    assert told == facts_of(life.order)
+    assert facts == facts_of(life.order)
 
 
 def test_the_facts_read_like_the_order() -> None:
-    told = fold(CANCELLED)
+    facts = fold(CANCELLED)
 
-    assert (told.order_id, told.customer_id, told.restaurant_id) == ("O1", "C1", "R1")
-    assert (told.lines, told.total) == ((line(),), eur("25.50"))
-    assert (told.state, told.shipper_id) == (OrderState.CANCELLED, None)
-    assert (told.cancel_reason, told.cancelled_by) == (REASON, "A1")
-    assert (told.payment_status, told.payment_method) == (PaymentStatus.PAID, PaymentMethod.DEBIT_CARD)
-    assert told.refunds == Refunds(requested=Decimal("25.50"))
-    assert (told.created_at, told.version) == (AT, 8)
+    assert (facts.order_id, facts.customer_id, facts.restaurant_id) == ("O1", "C1", "R1")
+    assert (facts.lines, facts.total) == ((line(),), eur("25.50"))
+    assert (facts.state, facts.shipper_id) == (OrderState.CANCELLED, None)
+    assert (facts.cancel_reason, facts.cancelled_by) == (REASON, "A1")
+    assert (facts.payment_status, facts.payment_method) == (PaymentStatus.PAID, PaymentMethod.DEBIT_CARD)
+    assert facts.refunds == Refunds(requested=Decimal("25.50"))
+    assert (facts.created_at, facts.version) == (AT, 8)
 
 
 def test_a_reader_takes_events_without_a_customer() -> None:
@@ -251,7 +251,7 @@ def test_no_shipper_is_assigned_after_the_food_has_left(situation: str) -> None:
         fold((*life.events, shipper_assigned(life, "S9")))
 
 
-def test_nobody_is_assigned_who_is_assigned_already() -> None:
+def test_a_shipper_is_not_assigned_twice() -> None:
     life = tale("preparing S1")
 
     with pytest.raises(CorruptHistory, match="'S1' is assigned already"):

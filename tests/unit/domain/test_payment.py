@@ -1,4 +1,4 @@
-"""Who may pay, when, what becomes of the payment, and what is given back."""
+"""Payments: who may pay and when, the payment's states, and refunds."""
 
 import pytest
 from orderflow.domain.actor import Actor
@@ -87,7 +87,7 @@ def test_the_check_before_an_attempt_refuses_whom_the_record_would_refuse(
         order.check_may_pay(by=actor)
 
 
-def test_a_payment_tells_method_amount_and_success() -> None:
+def test_a_payment_event_has_method_amount_and_success() -> None:
     order = order_in("waiting", "card pending")
 
     [event] = order.record_payment(paid=True, by=CUSTOMER, **later(order)).events

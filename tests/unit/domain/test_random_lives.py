@@ -112,20 +112,20 @@ class RandomLives(RuleBasedStateMachine):
         self.touched = [tale]
         at = self.now + after
         self.now = max(self.now, at)
-        before, told = tale.order, repr(tale.order)
+        before, shown = tale.order, repr(tale.order)
         try:
             change = command(before, at)
         except (CommandRefused, InvalidInput):
-            assert repr(before) == told, "a refused command changed the order"
+            assert repr(before) == shown, "a refused command changed the order"
             return ()
-        assert repr(before) == told, "a command changed the order that it was asked of"
+        assert repr(before) == shown, "a command changed the order that it was asked of"
         self._hold(before, change)
         tale.order, tale.events = change.order, tale.events + change.events
         return change.events
 
     @staticmethod
     def _hold(before: Order, change: Change) -> None:
-        """What holds of every answer to a command."""
+        """Check the invariants of every outcome of a command."""
         assert bool(change.events) is (change.order is not before), "a change without events, or events without one"
         assert change.order.version == before.version + len(change.events)
         assert [e.sequence for e in change.events] == list(range(before.version + 1, change.order.version + 1))
@@ -147,13 +147,13 @@ class RandomLives(RuleBasedStateMachine):
             assert [event.sequence for event in tale.events] == list(range(1, tale.order.version + 1))
 
     @invariant()
-    def what_the_order_was_at_any_time_is_told_by_its_first_events(self) -> None:
+    def the_order_at_any_time_is_folded_from_its_first_events(self) -> None:
         for tale in self.touched:
-            told = None
+            facts = None
             for event, after in pairwise((*tale.events, None)):
-                told = apply(told, event)
+                facts = apply(facts, event)
                 if after is None or after.occurred_at > event.occurred_at:
-                    assert fold(e for e in tale.events if e.occurred_at <= event.occurred_at) == told
+                    assert fold(e for e in tale.events if e.occurred_at <= event.occurred_at) == facts
 
     def teardown(self) -> None:
         """In the end no order has been changed by what happened to another, and no two events share an id."""

@@ -1,4 +1,4 @@
-"""A refund is made when the gateway says so; until then the order tells that it is asked for."""
+"""A refund is made when the gateway says so; until then the order shows that it is requested."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -144,7 +144,7 @@ def test_without_a_declined_refund_there_is_nothing_to_end() -> None:
             command(by=ADMIN, at=LATER)
 
 
-def test_a_refund_that_nobody_asked_for_is_not_recorded_as_made() -> None:
+def test_a_refund_without_a_request_is_not_recorded_as_made() -> None:
     with pytest.raises(GuardFailed, match="no refund of that amount is asked for"):
         order_in("delivered S1", "card paid").answer_refund(eur("5"), made=True, at=LATER)
 

@@ -50,9 +50,9 @@ def test_the_diagram_draws_every_arrow_with_who_and_what_it_needs() -> None:
 
 
 def test_the_table_in_words_says_the_same() -> None:
-    told = [(row[0], row[1], row[2].split(";")[0], row[3].split(";")[0]) for row in rows("Who may do what")]
+    documented = [(row[0], row[1], row[2].split(";")[0], row[3].split(";")[0]) for row in rows("Who may do what")]
 
-    assert told == [
+    assert documented == [
         (f"`{t.source}`", f"`{t.target}`", ", ".join(WHO[role, tie] for role, tie in t.by.items()), NEEDS[t.guard])
         for t in TRANSITIONS
     ]
@@ -71,6 +71,8 @@ def test_the_rules_of_consent_say_the_same() -> None:
 
 
 def test_the_payment_table_says_the_same() -> None:
-    told = {(source.strip("` "), row[1].strip("`")) for row in rows("Payment") for source in row[0].split(",")}
+    documented = {(source.strip("` "), row[1].strip("`")) for row in rows("Payment") for source in row[0].split(",")}
 
-    assert told == {(str(source), str(target)) for source, targets in PAYMENT_TRANSITIONS.items() for target in targets}
+    assert documented == {
+        (str(source), str(target)) for source, targets in PAYMENT_TRANSITIONS.items() for target in targets
+    }

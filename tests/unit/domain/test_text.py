@@ -1,4 +1,4 @@
-"""What a name may be: identifiers, text, states, methods and actors as callers write them."""
+"""The syntax of identifiers, text, states, methods and actors as callers write them."""
 
 import pytest
 from orderflow.domain.actor import Actor, Role

@@ -23,7 +23,7 @@ def odd_line(**odd: object) -> OrderLine:
     return OrderLine(**(plain | odd))  # type: ignore[arg-type]
 
 
-def test_a_new_order_waits_for_a_shipper_and_tells_so_in_one_event() -> None:
+def test_a_new_order_waits_for_a_shipper_and_publishes_one_event() -> None:
     order, [event] = place().order, place().events
 
     assert (order.state, order.shipper_id, order.version) == (OrderState.WAITING_FOR_SHIPPER, None, 1)
@@ -189,7 +189,7 @@ def test_an_address_at_the_edge_of_what_is_allowed_is_taken(address: dict[str, s
     assert order.address == Address(**address)
 
 
-def test_no_event_tells_the_address_or_the_card() -> None:
+def test_no_event_has_the_address_or_the_card() -> None:
     home = Address(street="12 Secret Lane", city="Hue", postal_code="99999", note="third floor")
     order = place(PaymentMethod.CREDIT_CARD, address=home, card_token="tok_secret")
 

@@ -11,18 +11,18 @@ from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.settings import BUILT_IN
 from orderflow.entrypoints.wiring.lifespan import opened
 
-NOBODY = "127.0.0.1:9"
-"""The discard port: whoever would connect there is refused."""
-POSTGRESQL = f"postgresql://shop:secret@{NOBODY}/shop"
+UNREACHABLE = "127.0.0.1:9"
+"""The discard port, which refuses connections."""
+POSTGRESQL = f"postgresql://shop:secret@{UNREACHABLE}/shop"
 PROFILES = {
     "memory": Settings(database_url="memory://"),
     "SQLite": Settings(database_url="sqlite:///profile.db"),
     "PostgreSQL without Kafka": Settings(database_url=POSTGRESQL),
-    "PostgreSQL and Kafka": Settings(database_url=POSTGRESQL, kafka_bootstrap_servers=NOBODY),
-    "SQLite and Kafka": Settings(database_url="sqlite:///profile.db", kafka_bootstrap_servers=NOBODY),
-    "direct publishing": Settings(database_url=POSTGRESQL, kafka_bootstrap_servers=NOBODY, publishing="direct"),
+    "PostgreSQL and Kafka": Settings(database_url=POSTGRESQL, kafka_bootstrap_servers=UNREACHABLE),
+    "SQLite and Kafka": Settings(database_url="sqlite:///profile.db", kafka_bootstrap_servers=UNREACHABLE),
+    "direct publishing": Settings(database_url=POSTGRESQL, kafka_bootstrap_servers=UNREACHABLE, publishing="direct"),
     "a topic for dead letters": Settings(
-        database_url=POSTGRESQL, kafka_bootstrap_servers=NOBODY, dead_letter_topic="dlq.order-events"
+        database_url=POSTGRESQL, kafka_bootstrap_servers=UNREACHABLE, dead_letter_topic="dlq.order-events"
     ),
 }
 NEEDS_MORE = {"handle_batch", "redrive", "replay_events", "missed_events"}
@@ -61,7 +61,7 @@ def test_kafka_makes_the_profile() -> None:
     without, with_kafka = container_for(PROFILES["SQLite"]), container_for(PROFILES["SQLite and Kafka"])
 
     assert without.kafka() is None
-    assert with_kafka.kafka().bootstrap_servers == NOBODY
+    assert with_kafka.kafka().bootstrap_servers == UNREACHABLE
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_consumers_read_the_topic_only_where_a_relay_writes_it(profile: str, sou
 
 
 async def test_a_topic_that_is_written_directly_is_not_held_to_the_log() -> None:
-    settings = Settings(database_url="memory://", kafka_bootstrap_servers=NOBODY, publishing="direct")
+    settings = Settings(database_url="memory://", kafka_bootstrap_servers=UNREACHABLE, publishing="direct")
     container = container_for(settings)
 
     async with opened(container):
@@ -88,7 +88,7 @@ async def test_a_topic_that_is_written_directly_is_not_held_to_the_log() -> None
     ]
 
 
-async def test_direct_publishing_without_kafka_is_told_at_the_opening() -> None:
+async def test_direct_publishing_without_kafka_is_refused_at_the_opening() -> None:
     container, reached = container_for(Settings(database_url="memory://", publishing="direct")), []
 
     with pytest.raises(NotConfigured, match="direct publishing needs Kafka; set ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS"):
@@ -98,8 +98,8 @@ async def test_direct_publishing_without_kafka_is_told_at_the_opening() -> None:
     assert reached == []
 
 
-async def test_a_refused_kafka_property_is_told_at_the_opening() -> None:
-    settings = Settings(database_url="memory://", kafka_bootstrap_servers=NOBODY, kafka={"acks": "1"})
+async def test_a_reserved_kafka_property_is_refused_at_the_opening() -> None:
+    settings = Settings(database_url="memory://", kafka_bootstrap_servers=UNREACHABLE, kafka={"acks": "1"})
     container, reached = container_for(settings), []
 
     with pytest.raises(InvalidInput, match=r"kafka\.acks"):
@@ -116,7 +116,7 @@ def test_every_profile_has_instances_of_its_own() -> None:
     assert one.storage() is not other.storage()
 
 
-def test_nobody_copies_dead_letters_unless_a_topic_is_set() -> None:
+def test_dead_letters_are_not_copied_unless_a_topic_is_set() -> None:
     without, with_topic = (
         container_for(PROFILES["SQLite and Kafka"]),
         container_for(PROFILES["a topic for dead letters"]),
@@ -128,18 +128,18 @@ def test_nobody_copies_dead_letters_unless_a_topic_is_set() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "reason"),
     [
         (Settings(database_url="memory://", dead_letter_topic="dlq.order-events"), "needs Kafka"),
         (
-            Settings(database_url="memory://", kafka_bootstrap_servers=NOBODY, dead_letter_topic="order-events"),
+            Settings(database_url="memory://", kafka_bootstrap_servers=UNREACHABLE, dead_letter_topic="order-events"),
             "another topic than ORDERFLOW_TOPIC",
         ),
     ],
 )
 async def test_a_topic_for_dead_letters_that_cannot_be_is_refused_before_anything_opens(
-    settings: Settings, told: str
+    settings: Settings, reason: str
 ) -> None:
-    with pytest.raises((NotConfigured, InvalidInput), match=told):
+    with pytest.raises((NotConfigured, InvalidInput), match=reason):
         async with opened(container_for(settings)):
             pass

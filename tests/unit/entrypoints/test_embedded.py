@@ -82,7 +82,7 @@ async def test_an_order_lives_from_creation_to_delivery() -> None:
 
         order = await flow.get_order("O1")
         assert (order.state, order.payment.status, order.version) == (OrderState.DELIVERED, PaymentStatus.PAID, 7)
-        assert [told.event.type for told in await flow.timeline("O1")] == LIFE
+        assert [entry.event.type for entry in await flow.timeline("O1")] == LIFE
 
 
 async def test_a_card_is_charged_and_given_back() -> None:
@@ -245,72 +245,72 @@ async def test_the_use_cases_themselves_take_every_argument() -> None:
             await flow.use_cases.assign_shipper("O1", "S3", by=Actor.parse("admin:A1"), expected_version=7)
 
 
-async def test_a_handler_is_told_of_each_event_once_and_in_order() -> None:
-    told: list[tuple[str, int]] = []
+async def test_a_handler_gets_each_event_once_and_in_order() -> None:
+    handled: list[tuple[str, int]] = []
     async with OrderFlow.in_memory() as flow:
 
         @flow.on()
         async def note(event: OrderEvent) -> None:
-            told.append((event.order_id, event.sequence))
+            handled.append((event.order_id, event.sequence))
 
         await lived(flow, "O1")
         await lived(flow, "O2")
         await flow.settled()
 
-    assert sorted(told) == [(order, sequence) for order in ("O1", "O2") for sequence in range(1, 8)]
-    assert [at for at in told if at[0] == "O1"] == [("O1", sequence) for sequence in range(1, 8)]
+    assert sorted(handled) == [(order, sequence) for order in ("O1", "O2") for sequence in range(1, 8)]
+    assert [at for at in handled if at[0] == "O1"] == [("O1", sequence) for sequence in range(1, 8)]
 
 
-async def test_a_handler_is_told_of_the_types_that_it_named() -> None:
-    told: list[str] = []
+async def test_a_handler_gets_the_types_that_it_named() -> None:
+    handled: list[str] = []
     async with OrderFlow.in_memory(consumers=()) as flow:
 
         @flow.on("order.created", "order.delivered")
         async def note(event: OrderEvent) -> None:
-            told.append(event.type)
+            handled.append(event.type)
 
         await lived(flow, "O1")
         await flow.settled()
 
-    assert told == ["order.created", "order.delivered"]
+    assert handled == ["order.created", "order.delivered"]
 
 
 async def test_a_handler_that_comes_later_begins_with_the_first_event() -> None:
-    told: list[int] = []
+    handled: list[int] = []
     async with OrderFlow.in_memory(consumers=()) as flow:
         await lived(flow, "O1")
 
         @flow.on()
         async def note(event: OrderEvent) -> None:
-            told.append(event.sequence)
+            handled.append(event.sequence)
 
         await flow.settled()
 
-    assert told == [1, 2, 3, 4, 5, 6, 7]
+    assert handled == [1, 2, 3, 4, 5, 6, 7]
 
 
 async def test_a_handler_that_keeps_failing_parks_its_order_alone() -> None:
-    told: list[str] = []
+    handled: list[str] = []
     async with OrderFlow.in_memory(consumers=()) as flow:
 
         @flow.on(name="fragile")
         async def fragile(event: OrderEvent) -> None:
             if event.order_id == "O1":
                 raise RuntimeError("no paper")
-            told.append(event.order_id)
+            handled.append(event.order_id)
 
         await lived(flow, "O1")
         await placed(flow, "O2")
         with pytest.raises(RuntimeError, match="no paper"):
             await flow.settled()
 
-        letters = await flow.container.effects().dead_letters.of_order("fragile", "O1")
-        assert [(letter.record.sequence, letter.error, letter.attempts) for letter in letters] == [
+        parked = await flow.container.effects().dead_letters.of_order("fragile", "O1")
+        assert [(each.record.sequence, each.error, each.attempts) for each in parked] == [
             (1, "RuntimeError", 3),
             *((sequence, "", 0) for sequence in range(2, 8)),
         ]
-        assert letters[0].message == "no paper"
-        assert told == ["O2"]
+        assert parked[0].message == "no paper"
+        assert handled == ["O2"]
 
 
 def exits(event: OrderEvent) -> None:
@@ -364,7 +364,7 @@ async def test_a_flow_of_another_event_loop_says_so() -> None:
 
 
 async def test_what_a_handler_could_not_do_is_redriven_in_its_application() -> None:
-    told: list[tuple[str, int]] = []
+    handled: list[tuple[str, int]] = []
     paper = False
     async with OrderFlow.in_memory(consumers=()) as flow:
 
@@ -372,7 +372,7 @@ async def test_what_a_handler_could_not_do_is_redriven_in_its_application() -> N
         async def fragile(event: OrderEvent) -> None:
             if not paper:
                 raise RuntimeError("no paper")
-            told.append((event.order_id, event.sequence))
+            handled.append((event.order_id, event.sequence))
 
         await lived(flow, "O1")
         with pytest.raises(RuntimeError, match="no paper"):
@@ -382,14 +382,14 @@ async def test_what_a_handler_could_not_do_is_redriven_in_its_application() -> N
         done = await flow.redrive("fragile", by="ann", reason="there is paper again")
 
         assert (done.events, done.unparked) == (7, ("O1",))
-        assert told == [("O1", sequence) for sequence in range(1, 8)]
+        assert handled == [("O1", sequence) for sequence in range(1, 8)]
         history = await flow.container.effects().dead_letters.history(limit=1, consumer="fragile")
         assert [(it.note.by, it.note.reason, it.outcome) for it in history] == [
             ("ann", "there is paper again", "handled")
         ]
 
 
-async def test_nobody_redrives_for_a_handler_that_is_not_here() -> None:
+async def test_a_redrive_for_a_handler_that_is_not_here_is_refused() -> None:
     async with OrderFlow.in_memory(consumers=("analytics",)) as flow:
         with pytest.raises(InvalidInput, match="analytics"):
             await flow.redrive("fragile", by="ann", reason="there is paper again")
@@ -426,8 +426,8 @@ async def test_the_shipped_consumers_act_within_the_flow() -> None:
         assert (await flow.get_order("short")).cancel_reason == "out_of_stock"
         counts = await effects.analytics.by_state()
         assert (counts[OrderState.WAITING_FOR_SHIPPER], counts[OrderState.CANCELLED]) == (1, 1)
-        told = await effects.notifications.of_orders(["enough"])
-        assert {notification.recipient for notification in told} == {"customer:C1", "restaurant:R7"}
+        notifications = await effects.notifications.of_orders(["enough"])
+        assert {notification.recipient for notification in notifications} == {"customer:C1", "restaurant:R7"}
 
 
 async def test_notifications_go_to_the_log_of_the_application_and_not_to_its_output(
@@ -440,7 +440,7 @@ async def test_notifications_go_to_the_log_of_the_application_and_not_to_its_out
     async with OrderFlow.in_memory(consumers=["notifications"]) as flow:
         await placed(flow, "O1")
         await flow.settled()
-        await eventually_async(lambda: len(sent()) == 2, that="customer and restaurant are told")
+        await eventually_async(lambda: len(sent()) == 2, that="customer and restaurant are notified")
 
     assert {record.getMessage() for record in sent()} == {"notification"}
     assert capfd.readouterr().out == ""
@@ -448,10 +448,10 @@ async def test_notifications_go_to_the_log_of_the_application_and_not_to_its_out
 
 async def test_sqlite_keeps_orders_and_how_far_a_handler_came(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/shop.db"
-    told: list[str] = []
+    handled: list[str] = []
 
     async def note(event: OrderEvent) -> None:
-        told.append(event.order_id)
+        handled.append(event.order_id)
 
     async with OrderFlow.open(url) as flow:
         flow.on("order.created", name="note")(note)
@@ -464,7 +464,7 @@ async def test_sqlite_keeps_orders_and_how_far_a_handler_came(tmp_path: Path) ->
         await flow.settled()
         orders = [order.id for order in (await flow.list_orders()).orders]
 
-    assert told == ["O1", "O2"]
+    assert handled == ["O1", "O2"]
     assert orders == ["O2", "O1"]
 
 
@@ -585,20 +585,22 @@ async def test_what_a_handler_asks_for_carries_the_id_of_its_event() -> None:
             await placed(flow, "o1")
         await flow.settled()
 
-        told = [(it.record.type, it.record.correlation_id, it.record.traceparent) for it in await flow.timeline("o1")]
+        timeline = [
+            (it.record.type, it.record.correlation_id, it.record.traceparent) for it in await flow.timeline("o1")
+        ]
 
-    assert told[-1] == ("order.cancelled", "K1", TRACE)
+    assert timeline[-1] == ("order.cancelled", "K1", TRACE)
 
 
-async def test_a_handler_is_told_again_in_order_and_of_nothing_new_meanwhile() -> None:
-    told: list[tuple[str, int]] = []
+async def test_a_replay_to_a_handler_is_in_order_and_without_new_events() -> None:
+    handled: list[tuple[str, int]] = []
     again, news, go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
     async with OrderFlow.in_memory(consumers=()) as flow:
 
         @flow.on(name="kitchen")
         async def handler(event: OrderEvent) -> None:
-            told.append((event.order_id, event.sequence))
-            if len(told) > 7:
+            handled.append((event.order_id, event.sequence))
+            if len(handled) > 7:
                 again.set()
                 await go_on.wait()
 
@@ -618,7 +620,7 @@ async def test_a_handler_is_told_again_in_order_and_of_nothing_new_meanwhile() -
         await flow.settled()
 
     life = [("O1", sequence) for sequence in range(1, 8)]
-    assert told == [*life, *life, ("O2", 1)]
+    assert handled == [*life, *life, ("O2", 1)]
     assert (replayed.events, replayed.handled) == (7, 7)
 
 
@@ -719,45 +721,45 @@ async def test_every_kind_of_coroutine_function_is_a_handler(handler: Any) -> No
 
 
 async def test_a_plain_function_runs_on_a_thread_within_the_request_of_its_event() -> None:
-    told: list[tuple[str, str, bool]] = []
+    handled: list[tuple[str, str, bool]] = []
     async with OrderFlow.in_memory(consumers=()) as flow:
 
         @flow.on(OrderCreated)
         def note(event: OrderCreated) -> None:
             on_thread = threading.current_thread() is not threading.main_thread()
-            told.append((event.restaurant_id, current_request().correlation_id, on_thread))
+            handled.append((event.restaurant_id, current_request().correlation_id, on_thread))
 
         with flow.correlated("c-1"):
             await placed(flow, "O1")
         await flow.settled()
 
-    assert told == [("R7", "c-1", True)]
+    assert handled == [("R7", "c-1", True)]
 
 
 def _started(handler: Any, event: OrderEvent) -> Any:
-    """What a plain function may return: a coroutine that somebody has to await."""
+    """Return a coroutine, which a plain function may return and the caller has to await."""
     return handler(event)
 
 
 async def test_a_plain_function_that_returns_a_coroutine_is_called_to_its_end() -> None:
-    told: list[str] = []
+    handled: list[str] = []
     async with OrderFlow.in_memory(consumers=()) as flow:
 
         async def note(event: OrderEvent) -> None:
-            told.append(event.order_id)
+            handled.append(event.order_id)
 
         flow.on("order.created", name="indirect")(partial(_started, note))
         await placed(flow, "O1")
         await flow.settled()
 
-    assert told == ["O1"]
+    assert handled == ["O1"]
 
 
 async def test_a_handler_may_begin_now() -> None:
-    told: list[str] = []
+    handled: list[str] = []
 
     async def note(event: OrderCreated) -> None:
-        told.append(event.order_id)
+        handled.append(event.order_id)
 
     async with OrderFlow.in_memory(consumers=()) as flow:
         await placed(flow, "O1")
@@ -766,14 +768,14 @@ async def test_a_handler_may_begin_now() -> None:
         await placed(flow, "O2")
         await flow.settled()
 
-    assert told == ["O2"]
+    assert handled == ["O2"]
 
 
 async def test_a_handler_that_began_now_goes_on_where_it_was(tmp_path: Path) -> None:
-    url, told = f"sqlite:///{tmp_path / 'orders.db'}", list[str]()
+    url, handled = f"sqlite:///{tmp_path / 'orders.db'}", list[str]()
 
     async def note(event: OrderCreated) -> None:
-        told.append(event.order_id)
+        handled.append(event.order_id)
 
     async with OrderFlow.open(url) as flow:
         flow.on(OrderCreated, name="later", start="now")(note)
@@ -783,27 +785,27 @@ async def test_a_handler_that_began_now_goes_on_where_it_was(tmp_path: Path) -> 
         flow.on(OrderCreated, name="later", start="now")(note)
         await flow.settled()
 
-    assert told == ["O2"]
+    assert handled == ["O2"]
 
 
 async def test_a_handler_may_take_batches() -> None:
-    told: list[list[str]] = []
+    handled: list[list[str]] = []
     async with OrderFlow.in_memory(consumers=()) as flow:
         for number in range(20):
             await placed(flow, f"O{number}")
 
         @flow.on(OrderCreated, batch=True)
         async def note(events: Sequence[OrderCreated]) -> None:
-            told.append([event.order_id for event in events])
+            handled.append([event.order_id for event in events])
 
         await flow.settled()
 
-    assert sorted(order for batch in told for order in batch) == sorted(f"O{number}" for number in range(20))
-    assert len(told) < 20
+    assert sorted(order for batch in handled for order in batch) == sorted(f"O{number}" for number in range(20))
+    assert len(handled) < 20
 
 
 async def test_a_batch_that_fails_parks_only_the_orders_that_fail() -> None:
-    told: list[str] = []
+    handled: list[str] = []
     async with OrderFlow.in_memory(consumers=()) as flow:
         for number in range(20):
             await placed(flow, f"O{number}")
@@ -812,32 +814,32 @@ async def test_a_batch_that_fails_parks_only_the_orders_that_fail() -> None:
         def note(events: Sequence[OrderCreated]) -> None:
             if any(event.order_id == "O7" for event in events):
                 raise RuntimeError("no paper")
-            told.extend(event.order_id for event in events)
+            handled.extend(event.order_id for event in events)
 
         with pytest.raises(RuntimeError, match="no paper"):
             await flow.settled()
         parked = await flow.container.effects().dead_letters.blocking("bulk")
 
-    assert [letter.record.order_id for letter in parked] == ["O7"]
-    assert sorted(told) == sorted(f"O{number}" for number in range(20) if number != 7)
+    assert [each.record.order_id for each in parked] == ["O7"]
+    assert sorted(handled) == sorted(f"O{number}" for number in range(20) if number != 7)
 
 
 async def test_a_failing_event_in_a_batch_is_tried_three_times_and_the_others_once() -> None:
-    told: list[str] = []
+    handled: list[str] = []
     async with OrderFlow.in_memory(consumers=()) as flow:
         for number in range(20):
             await placed(flow, f"O{number}")
 
         @flow.on(OrderCreated, name="fragile")
         async def note(event: OrderCreated) -> None:
-            told.append(event.order_id)
+            handled.append(event.order_id)
             if event.order_id == "O7":
                 raise RuntimeError("no paper")
 
         with pytest.raises(RuntimeError, match="no paper"):
             await flow.settled()
 
-    assert Counter(told) == {f"O{number}": 1 for number in range(20)} | {"O7": 3}
+    assert Counter(handled) == {f"O{number}": 1 for number in range(20)} | {"O7": 3}
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ if "inside" in globals():
     insides.append(globals().pop("inside"))
 """
 """Keeps what a host does inside the loop, for several may do something."""
-TOLD = """
+REFUSAL = """
 def run(main):
     from orderflow import NotConfigured
     try:
@@ -78,7 +78,7 @@ def run(main):
     except NotConfigured as error:
         assert "{hook} is None" in str(error), error
         {hook} = hook
-        print("told")
+        print("refused")
         raise SystemExit(0)
 """
 HOSTS = {
@@ -262,7 +262,7 @@ PROGRAMS = [
     ("uvloop", "standard streams that raise", "a working directory that is removed"),
     ("the event loop policy of uvloop", "asyncio's debug mode", "a far time zone", "hash seed and optimization"),
 ]
-"""What applications set, several things at a time: a process each would take a minute."""
+"""Settings of applications, several at a time: a process each would take a minute."""
 
 
 def test_everything_that_an_application_may_set_is_in_a_program() -> None:
@@ -287,10 +287,12 @@ def test_the_same_happens_where_warnings_are_errors(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("hook", ["sys.excepthook", "threading.excepthook"])
-def test_an_application_in_which_no_thread_can_start_is_told_so(hook: str, tmp_path: Path) -> None:
-    done = _program(PLAIN + f"import sys, threading\nhook, {hook} = {hook}, None\n" + TOLD.format(hook=hook), tmp_path)
+def test_an_application_in_which_no_thread_can_start_is_refused_with_that_reason(hook: str, tmp_path: Path) -> None:
+    done = _program(
+        PLAIN + f"import sys, threading\nhook, {hook} = {hook}, None\n" + REFUSAL.format(hook=hook), tmp_path
+    )
 
-    assert (done.returncode, done.stdout) == (0, "told\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "refused\n"), done.stderr
 
 
 def _program(

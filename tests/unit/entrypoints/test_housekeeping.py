@@ -1,4 +1,4 @@
-"""What a running process does beside its parts: it forgets what is old, and stores when tokens were used."""
+"""Housekeeping of a running process: it deletes what is old, and stores when tokens were used."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -79,7 +79,7 @@ async def test_a_gateway_is_a_class_a_function_or_an_object_of_a_module(name: st
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "reason"),
     [
         ("own_shop.make_gateway", "'own_shop.make_gateway' is no payment gateway; did you mean own_shop:make_gateway"),
         ("sandbx", "'sandbx' is no payment gateway; did you mean sandbox.*allowed: sandbox, .*MODULE:ATTRIBUTE"),
@@ -96,10 +96,10 @@ async def test_a_gateway_is_a_class_a_function_or_an_object_of_a_module(name: st
         ("own_shop:OtherNames", "its authorize cannot be called as PaymentGateway's is: missing .* 'card'"),
     ],
 )
-def test_a_gateway_that_cannot_be_is_refused_with_the_reason(name: str, told: str) -> None:
+def test_a_gateway_that_cannot_be_is_refused_with_the_reason(name: str, reason: str) -> None:
     container = container_for(Settings(database_url="memory://", payment_gateway=name))
 
-    with pytest.raises(InvalidInput, match=f"ORDERFLOW_PAYMENT_GATEWAY: .*{told}"):
+    with pytest.raises(InvalidInput, match=f"ORDERFLOW_PAYMENT_GATEWAY: .*{reason}"):
         container.gateway()
 
 
@@ -140,7 +140,7 @@ def test_an_installed_package_names_parts_by_entry_points(tmp_path: Path) -> Non
     assert [channel.name for channel in channels] == ["log", "sms"]
 
 
-def test_channels_of_ones_own_stand_beside_the_shipped_ones() -> None:
+def test_channels_of_ones_own_are_added_to_the_shipped_ones() -> None:
     settings = load_settings(
         environment={"ORDERFLOW_NOTIFICATION_CHANNELS": "log,own_shop:make_sms"}, database_url="memory://"
     )
@@ -179,7 +179,7 @@ async def test_an_application_gives_parts_when_it_opens() -> None:
 
 
 @pytest.mark.parametrize(
-    ("part", "told"),
+    ("part", "reason"),
     [
         ({"gateway": object()}, "gateway: it is no payment gateway: object has no authorize"),
         ({"gateway": SandboxGateway}, "gateway: it is no payment gateway: its authorize cannot be called"),
@@ -194,8 +194,8 @@ async def test_an_application_gives_parts_when_it_opens() -> None:
         ({"currancy": "EUR"}, "currancy: there is no such setting; did you mean currency"),
     ],
 )
-async def test_an_argument_that_is_no_part_is_refused_before_anything_opens(part: dict[str, Any], told: str) -> None:
-    with pytest.raises(InvalidInput, match=told):
+async def test_an_argument_that_is_no_part_is_refused_before_anything_opens(part: dict[str, Any], reason: str) -> None:
+    with pytest.raises(InvalidInput, match=reason):
         async with OrderFlow.open("memory://", **part):
             raise AssertionError("it opened")
 

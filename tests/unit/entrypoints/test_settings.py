@@ -196,7 +196,7 @@ def test_a_wrong_value_in_the_file_names_the_file(tmp_path: Path) -> None:
         load_settings(file, environment={})
 
 
-def test_a_wrong_address_is_told_without_its_password() -> None:
+def test_a_wrong_address_is_reported_without_its_password() -> None:
     environment = {"ORDERFLOW_DATABASE_URL": "mysql://shop:hunter2@db/shop"}
 
     with pytest.raises(InvalidInput) as refused:

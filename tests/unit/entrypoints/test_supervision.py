@@ -22,14 +22,14 @@ REFUSAL = LogBehindTopic(3, 1, 2)
 
 
 class FailingSource:
-    """A source that raises ``error`` at each read until it is ``mended``, and then reads from ``source``."""
+    """A source that raises ``error`` at each read until it is ``fixed``, and then reads from ``source``."""
 
     def __init__(self, source: Any, error: Exception) -> None:
-        self.source, self.error, self.mended, self.tries = source, error, False, 0
+        self.source, self.error, self.fixed, self.tries = source, error, False, 0
 
     async def read(self, limit: int) -> Sequence[LogRecord]:
         self.tries += 1
-        if not self.mended:
+        if not self.fixed:
             raise self.error
         return await self.source.read(limit)  # type: ignore[no-any-return]
 
@@ -88,7 +88,7 @@ async def test_an_api_continues_without_a_consumer_that_fails_names_it_and_start
             return any((part.name, part.stopped) == ("analytics", code) for part in known.process.parts)
 
         await eventually_async(is_registered_as_stopped, that="the registration names the part")
-        failing.mended = True
+        failing.fixed = True
         await placed(container.storage())
 
         async def has_caught_up() -> bool:

@@ -1,4 +1,4 @@
-"""How a batch of the log is shared out among the buckets with news."""
+"""A batch of the log is shared out among the buckets with news."""
 
 from hypothesis import given
 from hypothesis import strategies as st

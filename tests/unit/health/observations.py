@@ -144,5 +144,5 @@ def with_group(reader: str, **changes: Any) -> Observation:
 
 
 def codes(observation: Observation, wanted: Expectations = WANTED) -> list[str]:
-    """What is found, without repetition."""
+    """Return the codes of the findings, without repetition."""
     return list(dict.fromkeys(finding.code for finding in diagnosis(observation, wanted).findings))

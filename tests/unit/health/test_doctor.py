@@ -162,7 +162,7 @@ BY_HAND_ALONE = {
     "sqlite_synchronous": "an SQLite that was built to ignore it",
     "sqlite_journal": "a file system that cannot share memory",
 }
-"""What no server of the tests has, and why."""
+"""Findings that no server of the tests has, and why."""
 
 
 def _unreached(server: str, cause: FailureReason) -> Observation:
@@ -332,10 +332,10 @@ def test_a_problem_says_what_to_do_about_this_one() -> None:
     assert finding.found == "inventory: 7 events wait, the oldest for 0 s"
 
 
-def test_a_refusal_from_before_the_log_was_mended_is_none_any_more() -> None:
-    mended = Epochs((Epoch(epoch=2, note=OperatorNote(by="ann", reason="restored", at=AT), kept={7: 3}),))
+def test_a_refusal_from_before_the_log_was_repaired_is_none_any_more() -> None:
+    repaired = Epochs((Epoch(epoch=2, note=OperatorNote(by="ann", reason="restored", at=AT), kept={7: 3}),))
 
-    assert codes(evolve(HEALTHY, processes=[*_without("relay"), REFUSING], epochs=mended)) == []
+    assert codes(evolve(HEALTHY, processes=[*_without("relay"), REFUSING], epochs=repaired)) == []
 
 
 def test_customers_of_a_provider_set_prices_as_those_with_a_token_do() -> None:

@@ -1,4 +1,4 @@
-"""How far readers are behind, and how old what they wait for is."""
+"""The lag of readers in events, and the age of the oldest event that waits."""
 
 from collections.abc import Mapping
 from datetime import timedelta

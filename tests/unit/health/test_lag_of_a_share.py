@@ -97,7 +97,7 @@ async def test_what_was_published_before_the_share_was_lowered_is_still_to_come_
     assert consumer.held == 0
 
 
-async def test_whoever_reads_the_log_itself_is_to_come_to_all_of_it() -> None:
+async def test_a_reader_of_the_log_itself_waits_for_all_of_it() -> None:
     there = await Installation.with_orders(relayed=False)
 
     found = [await there.of(reader) for reader in ("analytics", "inventory")]

@@ -1,4 +1,4 @@
-"""What every kind of process notes of itself, and of what goes wrong in it."""
+"""Every kind of process registers itself and its last failure."""
 
 import asyncio
 import socket

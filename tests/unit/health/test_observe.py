@@ -1,4 +1,4 @@
-"""A observation shows what can be seen, says what does not answer, and waits for nobody for long."""
+"""An observation shows what can be seen, says what does not answer, and waits for no server for long."""
 
 import asyncio
 from collections.abc import Sequence
@@ -127,11 +127,11 @@ async def test_one_question_without_answer_costs_no_other(observe: Observe) -> N
 
 
 async def test_a_storage_that_cannot_be_opened_is_named(observe: Observe) -> None:
-    class Shut:
+    class ClosedStorage:
         async def open(self) -> None:
             raise StorageUnavailable("postgresql", "starting up")
 
-    observation = await evolve(observe, storage=Shut())()
+    observation = await evolve(observe, storage=ClosedStorage())()
 
     assert observation.unanswered == {"storage": "failed: postgresql does not answer: starting up"}
 

@@ -44,14 +44,14 @@ def test_what_flows_is_what_moved_between_two_looks() -> None:
     assert {it.reader: it.per_second for it in now.readers} == {"relay": 15, "analytics": 0, "newcomer": None}
 
 
-def test_one_look_tells_no_rate() -> None:
+def test_one_observation_has_no_rate() -> None:
     now = status(HEALTHY)
 
     assert now.committed_per_second is None
     assert [it.per_second for it in now.readers or ()] == [None] * 4
 
 
-def test_kafkas_own_lag_stands_beside_ours() -> None:
+def test_kafkas_own_lag_is_shown_next_to_ours() -> None:
     observation = evolve(with_group("analytics", committed={0: 90, 1: 100}), waiting={"analytics": 3.0})
     observation = evolve(observation, readers=[lag("analytics", 12)])
 

@@ -63,7 +63,7 @@ async def test_each_step_of_an_event_is_timed() -> None:
     assert all(it.moment is not None and it.moment.at >= event.committed.at for it in event.handled)
 
 
-async def test_a_cursor_that_has_gone_on_tells_only_the_latest_moment() -> None:
+async def test_a_cursor_that_has_gone_on_shows_only_the_latest_moment() -> None:
     async with OrderFlow.in_memory() as flow:
         await placed(flow, "o1")
         await flow.settled()
@@ -96,11 +96,13 @@ async def test_what_is_parked_says_so_and_since_when(monkeypatch: pytest.MonkeyP
         await placed(flow, "o1")
         with pytest.raises(ValueError, match="no paper"):
             await flow.settled()
-        [letter] = await flow.container.effects().dead_letters.of_order("analytics", "o1")
+        [dead_letter] = await flow.container.effects().dead_letters.of_order("analytics", "o1")
 
         [event] = (await tracing(flow)("o1", by=BOSS)).events
 
-    assert event.handled[1] == Handling("analytics", "parked", Moment(letter.first_failed_at), "ValueError: no paper")
+    assert event.handled[1] == Handling(
+        "analytics", "parked", Moment(dead_letter.first_failed_at), "ValueError: no paper"
+    )
 
 
 async def test_a_record_that_the_topic_has_no_more_was_there_by_the_relays_floor() -> None:

@@ -34,11 +34,11 @@ def lines(caplog: pytest.LogCaptureFixture) -> Iterator[list[Line]]:
     """The audit lines so far."""
     found: list[Line] = []
 
-    class Keep(logging.Handler):
+    class AuditHandler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             found.extend(getattr(record, EACH))
 
-    audit, keep = logging.getLogger("orderflow.audit"), Keep()
+    audit, keep = logging.getLogger("orderflow.audit"), AuditHandler()
     caplog.set_level(logging.INFO, "orderflow.audit")
     audit.addHandler(keep)
     yield found
@@ -56,7 +56,7 @@ async def _as(installation: Installation, actor: str, **limits: Any) -> dict[str
     return {"Authorization": f"Bearer {await installation.token(actor, **limits)}"}
 
 
-def told(line: Line) -> tuple[Any, ...]:
+def summary(line: Line) -> tuple[Any, ...]:
     return tuple(line.get(name, "") for name in ("actor", "label", "action", "outcome", "order_id"))
 
 
@@ -69,8 +69,8 @@ async def test_a_write_says_who_by_which_token_from_where_what_and_how_it_ended(
     await client.post("/v1/orders/O1/cancel", json={"reason": "planted reason"}, headers=headers)
     await client.get("/v1/orders/O1", headers=headers)
 
-    assert [told(line) for line in lines] == [
-        (CUSTOMER, "test", "POST /v1/orders", "ok", ""),
+    assert [summary(line) for line in lines] == [
+        (CUSTOMER, "test", "POST /v1/orders", "ok", "O1"),
         (CUSTOMER, "test", "POST /v1/orders/{order_id}/cancel", "ok", "O1"),
     ]
     assert {(line["door"], line["origin"]) for line in lines} == {("http", "127.0.0.1")}
@@ -96,7 +96,7 @@ async def test_every_refusal_has_a_line_with_its_code(
     await client.get("/v1/planted@example.org", headers=restaurant)
 
     state = "PATCH /v1/orders/{order_id}/state"
-    assert [told(line) for line in lines] == [
+    assert [summary(line) for line in lines] == [
         (SHIPPER, "test", "GET /v1/orders/{order_id}", "order_not_found", "O1"),
         (RESTAURANT, "test", state, "illegal_transition", "O1"),
         (BOSS, "test", state, "insufficient_scope", "O1"),
@@ -119,7 +119,26 @@ async def test_who_read_or_erased_what_is_kept_of_a_customer_is_said(
     assert [(line["actor"], line["subject"], line["outcome"]) for line in lines] == [(BOSS, "customer:C1", "ok")] * 2
 
 
-async def test_refusals_of_nobody_do_not_fill_the_log_and_those_of_a_caller_are_all_there(
+async def test_what_operators_change_is_said(
+    installation: Installation, client: AsyncClient, lines: list[Line]
+) -> None:
+    headers = await _as(installation, BOSS)
+
+    await client.post("/v1/operations/consumers/inventory/pause", json={"reason": "planted"}, headers=headers)
+    for action in ("redrive", "drop"):
+        body = {"consumer": "inventory", "orderId": "O1", "reason": "planted"}
+        await client.post(f"/v1/operations/dead-letters/{action}", json=body, headers=headers)
+    await client.post("/v1/webhook-endpoints/E1/resend", json={"orderId": "O1", "reason": "planted"}, headers=headers)
+
+    assert [(line["subject"], line.get("order_id", "")) for line in lines] == [
+        ("consumer:inventory", ""),
+        *(("consumer:inventory", "O1"),) * 2,
+        ("endpoint:E1", "O1"),
+    ]
+    assert "planted" not in repr(lines)
+
+
+async def test_refusals_of_anonymous_callers_do_not_fill_the_log_and_those_of_known_callers_are_all_there(
     installation: Installation, client: AsyncClient, lines: list[Line]
 ) -> None:
     headers = await _as(installation, CUSTOMER)
@@ -150,7 +169,7 @@ async def test_each_order_of_a_batch_has_a_line_of_its_own(
 
     await client.post("/v1/orders:batch", json=orders, headers=headers)
 
-    assert [told(line) for line in lines] == [
+    assert [summary(line) for line in lines] == [
         (CUSTOMER, "test", "create_order", "ok", "O1"),
         (CUSTOMER, "test", "create_order", "not_permitted", ""),
         (CUSTOMER, "test", "create_order", "ok", "O3"),

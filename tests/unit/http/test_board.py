@@ -26,7 +26,7 @@ PLACES = ["/", "/shop/"]
 
 @pytest.fixture(params=PLACES)
 async def base(request: pytest.FixtureRequest, installation: Installation) -> AsyncIterator[AsyncClient]:
-    """The service alone, and mounted in somebody's own application under a path."""
+    """The service alone, and mounted under a path of an embedding application."""
     app: Any = installation.app()
     served = app if request.param == "/" else Starlette(routes=[Mount("/shop", app)])
     transport = ASGITransport(served, raise_app_exceptions=False)
@@ -34,7 +34,7 @@ async def base(request: pytest.FixtureRequest, installation: Installation) -> As
         yield client
 
 
-async def test_the_page_is_served_beside_the_api_also_under_a_path(base: AsyncClient) -> None:
+async def test_the_page_is_served_with_the_api_also_under_a_path(base: AsyncClient) -> None:
     page = await base.get("")
     script = await base.get("board/main.js")
     api = await base.post("v1/orders", json=an_order(orderId="o1"), headers={"X-Actor": "customer:C1"})
@@ -64,7 +64,7 @@ def test_no_file_names_an_absolute_path_or_another_host(file: str) -> None:
     assert others == []
 
 
-async def test_a_browser_is_told_to_load_and_run_only_what_is_here(base: AsyncClient) -> None:
+async def test_a_browser_is_restricted_to_files_of_the_service(base: AsyncClient) -> None:
     policy = (await base.get("")).headers["content-security-policy"]
 
     assert policy.startswith("default-src 'self';")

@@ -15,7 +15,7 @@ from orderflow.entrypoints.http.calls import LISTS_AT_ONCE
 from orderflow.entrypoints.http.reads import SLICE
 
 from tests.support.door import BOSS, CUSTOMER, Installation, calling, placed
-from tests.support.metrics import Scraped
+from tests.support.metrics import Samples
 
 DEADLINE = 60.0
 
@@ -42,8 +42,8 @@ async def test_every_response_has_the_headers_of_the_rate(boss: AsyncClient) -> 
 
 
 async def test_requests_without_a_token_are_limited_by_address(installation: Installation) -> None:
-    async with calling(installation.app(limits={"requests_per_second": 1}, trust_actor_header=False)) as nobody:
-        statuses = {(await nobody.get("/v1/orders")).status_code for _ in range(50)}
+    async with calling(installation.app(limits={"requests_per_second": 1}, trust_actor_header=False)) as anonymous:
+        statuses = {(await anonymous.get("/v1/orders")).status_code for _ in range(50)}
 
     assert statuses == {401, 429}
 
@@ -55,7 +55,7 @@ async def test_refusals_are_counted_by_the_limit(installation: Installation) -> 
     async with calling(app) as boss:
         statuses = [(await boss.get("/v1/orders")).status_code for _ in range(50)]
 
-    assert Scraped.counted(instruments).by(catalogue.HTTP_REFUSALS, "reason") == {"request_rate": statuses.count(429)}
+    assert Samples.counted(instruments).by(catalogue.HTTP_REFUSALS, "reason") == {"request_rate": statuses.count(429)}
 
 
 async def test_health_is_not_limited(installation: Installation) -> None:

@@ -78,7 +78,7 @@ async def test_a_page_of_another_origin_may_read_none(client: AsyncClient, origi
 
 
 @pytest.mark.parametrize("path", ["/v1/orders", "/v1/orders/O1/state", "/v1/analytics/states", "/none", "*"])
-async def test_the_browser_of_a_page_is_told_what_it_may_send(client: AsyncClient, path: str) -> None:
+async def test_the_browser_of_a_page_learns_what_it_may_send(client: AsyncClient, path: str) -> None:
     del client.headers["Authorization"]
 
     answer = await client.options(path, headers={"Origin": SHOP, **PREFLIGHT})
@@ -93,14 +93,14 @@ async def test_the_browser_of_a_page_is_told_what_it_may_send(client: AsyncClien
     }
 
 
-async def test_the_browser_of_another_page_is_told_nothing(client: AsyncClient) -> None:
+async def test_the_browser_of_another_page_learns_nothing(client: AsyncClient) -> None:
     answer = await client.options("/v1/orders", headers={"Origin": OTHER, **PREFLIGHT})
 
     assert cross_origin(answer) == {}
     assert answer.headers["allow"] == "GET, HEAD, OPTIONS, POST"
 
 
-async def test_without_the_setting_nobody_is_told_anything(installation: Installation) -> None:
+async def test_without_the_setting_no_browser_learns_anything(installation: Installation) -> None:
     async with calling(installation.app()) as boss:
         answers = [
             await boss.get("/v1/orders", headers={"Origin": "http://localhost"}),

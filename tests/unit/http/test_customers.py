@@ -1,4 +1,4 @@
-"""What is kept of a customer is exported and erased over HTTP, by admins with a token to operate."""
+"""A customer's personal data is exported and erased over HTTP, by admins with a token to operate."""
 
 import pytest
 from httpx import AsyncClient

@@ -1,4 +1,4 @@
-"""The API tells the rules that it applies."""
+"""The API shows the rules that it applies."""
 
 from itertools import product
 from pathlib import Path
@@ -42,9 +42,9 @@ async def test_the_limits_of_the_states_are_those_of_the_alerts(boss: AsyncClien
         if rule.get("record") == "orderflow:limit:state_seconds"
     }
 
-    told = (await boss.get("/v1/lifecycle")).json()["states"]
+    states = (await boss.get("/v1/lifecycle")).json()["states"]
 
-    assert {each["state"]: each["limitSeconds"] for each in told if each["limitSeconds"] is not None} == of_alerts
+    assert {each["state"]: each["limitSeconds"] for each in states if each["limitSeconds"] is not None} == of_alerts
     assert {state.value: limit.total_seconds() for state, limit in LATE_AFTER.items()} == of_alerts
 
 

@@ -10,8 +10,8 @@ from tests.unit.domain.actors import AT
 
 
 @pytest.fixture
-async def told(installation: Installation, boss: AsyncClient) -> AsyncClient:
-    """Yield a client. The customer was told, and a mail to the restaurant was refused."""
+async def notified(installation: Installation, boss: AsyncClient) -> AsyncClient:
+    """Yield a client. The customer was notified, and a mail to the restaurant was refused."""
     await placed(boss)
     sent = Notification(
         order_id="O1",
@@ -41,8 +41,8 @@ async def told(installation: Installation, boss: AsyncClient) -> AsyncClient:
     return boss
 
 
-async def test_an_admin_sees_whom_what_when_and_what_failed_without_addresses(told: AsyncClient) -> None:
-    answer = await told.get("/v1/notifications?orderId=O1")
+async def test_an_admin_sees_whom_what_when_and_what_failed_without_addresses(notified: AsyncClient) -> None:
+    answer = await notified.get("/v1/notifications?orderId=O1")
 
     first, second = answer.json()["notifications"]
     assert answer.json()["orderId"] == "O1"
@@ -66,16 +66,16 @@ async def test_an_admin_sees_whom_what_when_and_what_failed_without_addresses(to
 
 
 @pytest.mark.parametrize(("actor", "seen"), [(CUSTOMER, [CUSTOMER]), (RESTAURANT, [RESTAURANT])])
-async def test_a_recipient_sees_what_it_was_sent_itself(told: AsyncClient, actor: str, seen: list[str]) -> None:
-    answer = await told.get("/v1/notifications?orderId=O1", headers={"X-Actor": actor})
+async def test_a_recipient_sees_what_it_was_sent_itself(notified: AsyncClient, actor: str, seen: list[str]) -> None:
+    answer = await notified.get("/v1/notifications?orderId=O1", headers={"X-Actor": actor})
 
     assert [each["recipient"] for each in answer.json()["notifications"]] == seen
 
 
 @pytest.mark.parametrize("actor", [SHIPPER, "customer:C2", "restaurant:R8"])
-async def test_who_has_no_part_in_the_order_does_not_find_it(told: AsyncClient, actor: str) -> None:
+async def test_who_has_no_part_in_the_order_does_not_find_it(notified: AsyncClient, actor: str) -> None:
     answers = [
-        await told.get(f"/v1/notifications?orderId={order_id}", headers={"X-Actor": actor})
+        await notified.get(f"/v1/notifications?orderId={order_id}", headers={"X-Actor": actor})
         for order_id in ("O1", "none")
     ]
 
@@ -83,8 +83,8 @@ async def test_who_has_no_part_in_the_order_does_not_find_it(told: AsyncClient, 
 
 
 @pytest.mark.parametrize(("query", "named"), [("", "orderId"), ("?orderId=%00", "orderId"), ("?order=O1", "order")])
-async def test_a_request_without_an_order_is_refused(told: AsyncClient, query: str, named: str) -> None:
-    answer = await told.get(f"/v1/notifications{query}")
+async def test_a_request_without_an_order_is_refused(notified: AsyncClient, query: str, named: str) -> None:
+    answer = await notified.get(f"/v1/notifications{query}")
 
     assert answer.status_code == 400
     assert named in answer.text

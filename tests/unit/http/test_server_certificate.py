@@ -28,7 +28,7 @@ def certificates(tmp_path: Path) -> Certificates:
     return made
 
 
-def test_a_certificate_tells_when_it_expires(certificates: Certificates) -> None:
+def test_a_certificate_shows_when_it_expires(certificates: Certificates) -> None:
     expires_at = certificates.files().read().expires_at
 
     assert timedelta(days=399) < expires_at - datetime.now(UTC) < timedelta(days=401)

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 from httpx import ASGITransport, AsyncClient
-from orderflow.application.auth import Scope
+from orderflow.application.auth import Scope, digest_of
 from orderflow.application.sessions import CachedSessions
-from orderflow.entrypoints.http.auth import digest_of
 from orderflow.entrypoints.http.board import Board
 from orderflow.entrypoints.http.caller_limits import LOGINS
 
@@ -37,7 +36,7 @@ async def log_in(client: AsyncClient, **given: str) -> str:
     return csrf
 
 
-async def test_somebody_logs_in_with_a_token_and_uses_the_api_as_its_actor(
+async def test_a_person_logs_in_with_a_token_and_uses_the_api_as_its_actor(
     installation: Installation, person: AsyncClient
 ) -> None:
     csrf = await log_in(person, token=await installation.token(CUSTOMER))
@@ -95,7 +94,7 @@ async def test_the_cookie_alone_is_no_right(
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
 
 
-async def test_another_sites_page_cannot_log_somebody_in_or_out(
+async def test_another_sites_page_cannot_log_a_browser_in_or_out(
     installation: Installation, person: AsyncClient
 ) -> None:
     token = await installation.token(BOSS)
@@ -175,7 +174,7 @@ async def test_a_session_is_of_all_processes(installation: Installation, person:
 
 
 @pytest.mark.parametrize("given", [{"token": "of_wrong"}, {"actor": "admin:me"}])
-async def test_without_a_valid_token_nobody_gets_in(
+async def test_a_log_in_needs_a_valid_token(
     installation: Installation, person: AsyncClient, given: dict[str, str]
 ) -> None:
     answer = await person.post("/board/session", json=given)
@@ -203,7 +202,7 @@ async def test_in_development_mode_an_actor_is_chosen_on_this_machine_only(insta
         assert refused.status_code == 401
 
 
-async def test_a_chosen_actor_is_nobody_once_the_service_is_in_production(installation: Installation) -> None:
+async def test_a_chosen_actor_is_anonymous_once_the_service_is_in_production(installation: Installation) -> None:
     async with client_of(installation) as client:
         csrf = await log_in(client, actor="admin:me")
         async with client_of(installation, trust_actor_header=False) as production:

@@ -1,4 +1,4 @@
-"""The changes of all orders are streamed to whoever may see them, with a token or a ticket."""
+"""The changes of all orders are streamed to each actor who may see them, with a token or a ticket."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ DEADLINE = 60.0
 EVERYTHING = StreamFilter()
 
 
-class Following:
+class StreamFollower:
     """The messages of a stream, read line by line."""
 
     def __init__(self, lines: AsyncIterator[str]) -> None:
@@ -58,14 +58,14 @@ class Following:
 
 
 @asynccontextmanager
-async def following(url: str, headers: dict[str, str] | None = None, query: str = "") -> AsyncIterator[Following]:
+async def following(url: str, headers: dict[str, str] | None = None, query: str = "") -> AsyncIterator[StreamFollower]:
     async with (
         AsyncClient(timeout=DEADLINE, headers=headers) as client,
         client.stream("GET", f"{url}/v1/stream{query}") as response,
     ):
         assert response.status_code == 200, await response.aread()
         assert response.headers["content-type"].startswith("text/event-stream")
-        yield Following(response.aiter_lines())
+        yield StreamFollower(response.aiter_lines())
 
 
 def as_actor(actor: str) -> dict[str, str]:
@@ -200,7 +200,7 @@ async def test_a_parameter_that_is_not_allowed_is_named(
     assert named in fault.values()
 
 
-async def test_nobody_asks_for_the_orders_of_another(installation: Installation) -> None:
+async def test_a_customer_cannot_follow_the_orders_of_another(installation: Installation) -> None:
     async with calling(installation.app(), CUSTOMER) as customer:
         answer = await customer.get("/v1/stream?customerId=C2")
 

@@ -1,4 +1,4 @@
-"""Stripe's events: signed, from anybody without a token, in any order and any number of times."""
+"""Stripe's events: signed, without a token, in any order and any number of times."""
 
 import asyncio
 import hashlib
@@ -112,12 +112,12 @@ async def test_an_event_that_comes_too_early_changes_nothing(door: Door) -> None
     assert (await payment(door)).status == "paid"
 
 
-async def test_events_twice_at_once_and_beside_our_own_call_take_the_money_once(door: Door) -> None:
+async def test_events_twice_at_once_and_during_our_own_call_take_the_money_once(door: Door) -> None:
     door.stripe.confirm(await unconfirmed(door))
 
     await asyncio.gather(*(door.send(event()) for _ in range(5)), door.flow.record_payment("O1"))
 
-    types = [told.event.type for told in await door.flow.timeline("O1")]
+    types = [entry.event.type for entry in await door.flow.timeline("O1")]
     [intent] = door.stripe.intents.values()
     assert types.count("order.payment_processed") == 1
     assert intent["amount_received"] == intent["amount"]
@@ -143,7 +143,7 @@ async def test_an_event_of_a_refund_that_was_pending_records_it_once(door: Door)
     for _ in range(2):
         await door.send(event(refund["metadata"]["orderflow_order"], "refund.updated"))
 
-    steps = [told.event.refund for told in await door.flow.timeline("O1") if told.event.type.endswith("processed")]  # type: ignore[attr-defined]
+    steps = [entry.event.refund for entry in await door.flow.timeline("O1") if entry.event.type.endswith("processed")]  # type: ignore[attr-defined]
     assert steps == [None, "requested", "succeeded"]
 
 
@@ -162,7 +162,7 @@ async def test_an_event_of_a_refund_that_failed_after_it_was_made_is_recorded_on
     door.stripe.trouble = lambda method, path: None
     await asyncio.gather(*(door.send(refund_event(refund, kind)) for _ in range(3)))
 
-    steps = [told.event.refund for told in await door.flow.timeline("O1") if told.event.type.endswith("processed")]  # type: ignore[attr-defined]
+    steps = [entry.event.refund for entry in await door.flow.timeline("O1") if entry.event.type.endswith("processed")]  # type: ignore[attr-defined]
     assert (made.status, early.status_code, away.status_code) == ("refunded", 204, 503)
     assert steps == [None, "requested", "succeeded", "failed"]
     assert ((await payment(door)).status, (await payment(door)).refunds.declined) == ("paid", made.refunds.paid_back)
@@ -178,7 +178,7 @@ async def test_an_event_of_a_failed_refund_comes_before_our_own_answer(door: Doo
 
     answer = await door.send(refund_event(refund, "refund.failed"))
 
-    steps = [told.event.refund for told in await door.flow.timeline("O1") if told.event.type.endswith("processed")]  # type: ignore[attr-defined]
+    steps = [entry.event.refund for entry in await door.flow.timeline("O1") if entry.event.type.endswith("processed")]  # type: ignore[attr-defined]
     assert (answer.status_code, steps) == (204, [None, "requested", "declined"])
 
 
@@ -194,7 +194,9 @@ async def test_an_event_of_a_failed_refund_comes_before_our_own_answer(door: Doo
     ],
     ids=["none", "wrong", "malformed", "of another secret", "too old", "of another body"],
 )
-async def test_an_event_that_is_not_signed_is_refused_and_asks_nobody(door: Door, signature: Any) -> None:
+async def test_an_event_that_is_not_signed_is_refused_without_a_question_to_the_gateway(
+    door: Door, signature: Any
+) -> None:
     await unconfirmed(door)
     before = len(door.stripe.requests)
 

@@ -1,4 +1,4 @@
-"""What a client has not read yet is what waits on all levels of its connection."""
+"""The unread bytes of a client are those that wait on all levels of its connection."""
 
 import asyncio
 

@@ -23,7 +23,7 @@ class Seconds:
 
 
 @define
-class Counting:
+class CountingTokens:
     """Counts reads, each of which takes a while."""
 
     tokens: Any
@@ -109,7 +109,7 @@ async def test_requests_at_the_same_time_share_a_read_and_one_that_is_cancelled_
     storage: MemoryStorage,
 ) -> None:
     await Other(storage.tokens).add("d1", BOSS)
-    counting: Any = Counting(storage.tokens)
+    counting: Any = CountingTokens(storage.tokens)
     cached = CachedTokens(counting)
 
     cancelled, *others = [asyncio.create_task(cached.find("d1")) for _ in range(20)]

@@ -52,7 +52,7 @@ UNITS = (
     *("of_", "of_-", "basic ", "bearer\t", "password=", "&", "&a", "W/", 'W/"', "[", "]", ".", "` - at `$", "`, got `"),
     *("ssl://", "ssl://a:1", "/1", "(byte ", "(byte 1", "é", "😀", "\ud800", "\0", "E1", "+", "0-", "Expected `"),
 )
-"""What hostile texts repeat: the parts of the patterns, and the characters that they treat specially."""
+"""The repeated parts of hostile texts: parts of the patterns, and characters that they treat specially."""
 ENDS = ("", "!", "=x", "\n")
 PREFIXES = ("", "of_", "bearer ", "ssl://", "://", "Expected `", "/", "(byte ")
 

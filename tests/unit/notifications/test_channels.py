@@ -1,4 +1,4 @@
-"""A channel that is somebody else's holds up or breaks nothing."""
+"""A channel of another author holds up or breaks nothing."""
 
 import asyncio
 from typing import Any
@@ -43,10 +43,10 @@ class Wordless(MemoryNotifier):
 
 
 @pytest.mark.parametrize(
-    ("channel", "told"), [(Silent, "no answer within 0.01 s"), (Wordless, "sms returned bool and no Receipt")]
+    ("channel", "reason"), [(Silent, "no answer within 0.01 s"), (Wordless, "sms returned bool and no Receipt")]
 )
 async def test_a_channel_that_does_not_answer_as_it_should_is_asked_again_later(
-    channel: type[MemoryNotifier], told: str, monkeypatch: pytest.MonkeyPatch
+    channel: type[MemoryNotifier], reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notify, "SEND_SECONDS", 0.01)
     log = MemoryNotifier(name="log", everybody=True)
@@ -56,7 +56,7 @@ async def test_a_channel_that_does_not_answer_as_it_should_is_asked_again_later(
 
         async def tried() -> bool:
             waiting = await notifications.list(NotificationStatus.PENDING, limit=10)
-            return any(told in it.detail for it in waiting if it.channel == "sms")
+            return any(reason in it.detail for it in waiting if it.channel == "sms")
 
         await eventually_async(tried)
         await eventually_async(lambda: len(log.sent) == 2)

@@ -99,7 +99,7 @@ def test_an_order_without_its_first_event_has_no_recipients() -> None:
 
 @pytest.mark.parametrize("role", [Role.CUSTOMER, Role.RESTAURANT, Role.SHIPPER])
 @pytest.mark.parametrize("event", [event for event, _, _ in TABLE])
-def test_there_is_a_letter_for_each_event_and_role(event: OrderEvent, role: Role) -> None:
+def test_there_is_a_message_for_each_event_and_role(event: OrderEvent, role: Role) -> None:
     wanted = role in RECIPIENTS[type(event)](event)
 
     try:
@@ -114,7 +114,7 @@ def test_there_is_a_letter_for_each_event_and_role(event: OrderEvent, role: Role
     assert "$" not in message.subject + message.text
 
 
-def test_a_letter_says_what_happened_in_words_that_people_use() -> None:
+def test_a_message_says_what_happened_in_words_that_people_use() -> None:
     templates = FileMessageTemplates()
 
     cancelled = templates(Role.CUSTOMER, values_of(CANCELLED, ASSIGNED), event_type=CANCELLED.type)

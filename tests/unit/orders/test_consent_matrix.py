@@ -1,6 +1,6 @@
-"""Who may place a customer's order and take the money, on every door: action x role x tie x setting.
+"""The right to place a customer's order and take the money, on every door: action x role x tie x setting.
 
-What is expected is computed from the rules of consent. An action without a rule, or without a request here, fails.
+The expected outcome is computed from the rules of consent. An action without a rule, or without a request here, fails.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from tests.unit.orders.test_role_matrix import DONE, NOT_FOUND, Ask, House, _pla
 
 @frozen
 class Request:
-    """How an action is asked for: the order's way to pay, and whether the order is there already."""
+    """A request for an action: the order's payment method, and whether the order exists already."""
 
     method: PaymentMethod
     pays: bool = False
@@ -131,8 +131,8 @@ def test_every_door_lists_the_payment_among_the_actions_of_whom_the_rule_names(
     expected = rule(order, by, Ask("record_payment"), setting) == DONE
 
     shown: list[Any] = [
-        house.http(order.id, by, Ask("get_order")).told,
-        house.cli(order.id, by, Ask("get_order")).told,
+        house.http(order.id, by, Ask("get_order")).content,
+        house.cli(order.id, by, Ask("get_order")).content,
         _plain(house.container.use_cases().view(order, by)),
     ]
 

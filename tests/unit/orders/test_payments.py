@@ -205,7 +205,7 @@ async def test_money_captured_for_an_order_that_was_cancelled_meanwhile_is_given
     assert (await till.ask.get_order("O1", by=ADMIN)).payment.status is PaymentStatus.PENDING
 
 
-async def test_a_charge_is_told_although_its_asker_may_not_any_more(
+async def test_a_charge_is_recorded_although_its_asker_may_not_any_more(
     till: Till, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await till.order()
@@ -259,7 +259,7 @@ async def test_cash_is_noted_without_asking_the_gateway(till: Till) -> None:
     assert await till.attempts() == []
 
 
-class Losing(SandboxGateway):
+class LosingGateway(SandboxGateway):
     """Carries out each request of a kind and loses its response, until it is ``well``."""
 
     def __init__(self, *kinds: str) -> None:
@@ -324,7 +324,7 @@ async def test_what_changed_during_the_authorization_captures_nothing(
 
 
 async def test_an_authorization_whose_response_was_lost_is_voided_after_a_cancel() -> None:
-    till = Till(gateway := Losing("authorize"))
+    till = Till(gateway := LosingGateway("authorize"))
     await till.order()
     with pytest.raises(GatewayUnavailable):
         await till.ask.record_payment("O1", by=CUSTOMER)
@@ -340,7 +340,7 @@ async def test_an_authorization_whose_response_was_lost_is_voided_after_a_cancel
 
 
 async def test_a_capture_whose_response_was_lost_is_refunded_before_a_cancel_ends() -> None:
-    till = Till(gateway := Losing("capture"))
+    till = Till(gateway := LosingGateway("capture"))
     await till.order()
     with pytest.raises(GatewayUnavailable):
         await till.ask.record_payment("O1", by=CUSTOMER)
@@ -356,7 +356,7 @@ async def test_a_capture_whose_response_was_lost_is_refunded_before_a_cancel_end
 
 
 async def test_a_cancel_ends_without_the_gateway_and_the_lost_capture_is_refunded_later() -> None:
-    till = Till(gateway := Losing("capture", "find"))
+    till = Till(gateway := LosingGateway("capture", "find"))
     await till.order()
     with pytest.raises(GatewayUnavailable):
         await till.ask.record_payment("O1", by=CUSTOMER)
@@ -373,8 +373,8 @@ async def test_a_cancel_ends_without_the_gateway_and_the_lost_capture_is_refunde
     assert await till.outstanding() == OutstandingPayments()
 
 
-async def test_a_capture_whose_response_was_lost_is_recorded_although_nobody_asks_again() -> None:
-    till = Till(Losing("capture"))
+async def test_a_capture_whose_response_was_lost_is_recorded_without_another_request() -> None:
+    till = Till(LosingGateway("capture"))
     await till.order()
     with pytest.raises(GatewayUnavailable):
         await till.ask.record_payment("O1", by=CUSTOMER)
@@ -401,7 +401,7 @@ async def test_a_charge_that_never_reached_the_gateway_is_given_up_after_a_day(t
 
 
 async def test_a_charge_of_yesterday_is_looked_up_and_not_sent_again_with_a_key_that_may_be_forgotten() -> None:
-    till = Till(gateway := Losing("authorize"))
+    till = Till(gateway := LosingGateway("authorize"))
     await till.order()
     with pytest.raises(GatewayUnavailable):
         await till.ask.record_payment("O1", by=CUSTOMER)
@@ -416,7 +416,7 @@ async def test_a_charge_of_yesterday_is_looked_up_and_not_sent_again_with_a_key_
 
 
 async def test_a_hundred_refunds_without_a_response_do_not_block_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    till = Till(gateway := Losing("refund"))
+    till = Till(gateway := LosingGateway("refund"))
     for number in range(101):
         await till.order(order_id=f"O{number}")
         await till.ask.record_payment(f"O{number}", by=CUSTOMER)
@@ -429,7 +429,7 @@ async def test_a_hundred_refunds_without_a_response_do_not_block_the_next(monkey
             return await refund(gateway, key=key, **asked)
         raise GatewayUnavailable("gateway", "no answer in time")
 
-    monkeypatch.setattr(Losing, "refund", answered)
+    monkeypatch.setattr(LosingGateway, "refund", answered)
     till.clock.forward(hours=1)
 
     settled = [await till.ask.settle_payments() for _ in range(2)]
@@ -627,7 +627,7 @@ async def test_a_payment_to_confirm_gives_the_caller_the_secret_and_is_paid_when
     assert till.gateway.moved == {"O1:authorize:1": TOTAL, "O1:capture:1": TOTAL}
 
 
-async def test_a_payment_that_was_confirmed_is_captured_although_nobody_asks_again(till: Till) -> None:
+async def test_a_payment_that_was_confirmed_is_captured_without_another_request(till: Till) -> None:
     await till.order(CONFIRM)
     with pytest.raises(ConfirmationNeeded):
         await till.ask.record_payment("O1", by=CUSTOMER)
@@ -650,7 +650,7 @@ async def test_a_confirmation_that_fails_is_a_failed_payment(till: Till) -> None
     assert await till.attempts() == [(AttemptKind.AUTHORIZE, AttemptStatus.DECLINED)]
 
 
-async def test_a_payment_that_nobody_confirms_is_voided_after_an_hour_and_alarms_nobody(till: Till) -> None:
+async def test_a_payment_without_confirmation_is_voided_after_an_hour_and_raises_no_alert(till: Till) -> None:
     await till.order(CONFIRM_NEVER)
     with pytest.raises(ConfirmationNeeded):
         await till.ask.record_payment("O1", by=CUSTOMER)
@@ -770,7 +770,7 @@ async def test_a_declined_refund_shows_and_is_asked_for_again_under_a_new_key(
     declined = await till.now()
     monkeypatch.setattr(SandboxGateway, "refund", _always_made)
 
-    [again] = await till.container.repeat_refund()("O1", by="ann", reason="the bank mended it")
+    [again] = await till.container.repeat_refund()("O1", by="ann", reason="the bank corrected it")
 
     assert declined.payment.refunds.declined == TOTAL.amount
     assert declined.payment.status is PaymentStatus.PAID
@@ -892,7 +892,7 @@ async def test_two_processes_that_settle_one_refund_record_it_once(till: Till, m
 
 
 class Odd(SandboxGateway):
-    """Answers with text that no database can store, and more of it than anybody reads."""
+    """Answers with text that no database can store, and far too much of it."""
 
     async def capture(self, **asked: Any) -> GatewayResponse:
         return evolve(await super().capture(**asked), detail="ok \udcff\0" + "x" * 10_000)
@@ -922,7 +922,7 @@ async def test_any_text_of_a_gateway_is_stored_with_the_payment_that_it_is_about
 async def test_a_void_whose_response_was_lost_is_settled_although_its_authorization_is_seen_as_ended(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    till = Till(gateway := Losing("authorize"))
+    till = Till(gateway := LosingGateway("authorize"))
     await till.order(CONFIRM_NEVER)
     void = SandboxGateway.void
     voided: list[str] = []
@@ -983,7 +983,7 @@ async def test_a_late_response_to_a_capture_that_was_recorded_refunds_nothing_mo
 
 
 async def test_a_payment_elsewhere_is_not_recorded_while_the_card_may_have_been_charged() -> None:
-    till = Till(gateway := Losing("capture", "find"))
+    till = Till(gateway := LosingGateway("capture", "find"))
     await till.order()
     with pytest.raises(GatewayUnavailable):
         await till.ask.record_payment("O1", by=CUSTOMER)

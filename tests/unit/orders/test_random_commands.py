@@ -1,4 +1,4 @@
-"""Random commands by random people, through the use-cases: what is stored is always what the log tells."""
+"""Random commands by random actors, through the use-cases: the stored order always agrees with the log."""
 
 import asyncio
 from typing import Any
@@ -72,11 +72,15 @@ class RandomCommands(RuleBasedStateMachine):
         for order_id, order in self.storage._orders.items():
             records = asyncio.run(self.storage.log.history(order_id))
             assert [record.sequence for record in records] == list(range(1, order.version + 1))
-            told = fold(decode_record(record) for record in records)
+            folded = fold(decode_record(record) for record in records)
             wanted = facts_of(order)
-            assert told.state is wanted.state
-            assert told.payment_status is wanted.payment_status
-            assert (told.total, told.shipper_id, told.version) == (wanted.total, wanted.shipper_id, wanted.version)
+            assert folded.state is wanted.state
+            assert folded.payment_status is wanted.payment_status
+            assert (folded.total, folded.shipper_id, folded.version) == (
+                wanted.total,
+                wanted.shipper_id,
+                wanted.version,
+            )
 
     @invariant()
     def versions_ascend(self) -> None:

@@ -27,7 +27,7 @@ Command = Callable[[], Awaitable[object]]
 
 
 @define
-class Held:
+class LedgerPayment:
     """A payment of the ledger: ``state`` is needs, auth, declined, captured, failed or voided."""
 
     state: str
@@ -41,7 +41,7 @@ class Ledger:
 
     random: Random
     well: bool = False
-    payments_: dict[str, Held] = field(factory=dict)
+    payments_: dict[str, LedgerPayment] = field(factory=dict)
     refunds: dict[str, tuple[str, str]] = field(factory=dict)
     """By key: the payment, and ok, pending or declined."""
     amounts: dict[str, Decimal] = field(factory=dict)
@@ -49,7 +49,7 @@ class Ledger:
     async def authorize(self, *, order_id: str, card_token: str, amount: Money, key: str) -> GatewayResponse:
         await self._may_be_lost()
         if key not in self.payments_:
-            self.payments_[key] = Held(self.random.choices(["auth", "needs", "declined"], [6, 3, 1])[0])
+            self.payments_[key] = LedgerPayment(self.random.choices(["auth", "needs", "declined"], [6, 3, 1])[0])
         await self._may_be_lost()
         return self._authorization(key)
 
@@ -124,7 +124,7 @@ async def test_in_the_end_the_order_says_what_the_ledger_says(part: int) -> None
 
 
 async def _problems(random: Random) -> list[str]:
-    """What is wrong after a random life of one order."""
+    """Return what is wrong after a random life of one order."""
     ledger = Ledger(random)
     till = Till(ledger)  # type: ignore[arg-type]
     await till.order()

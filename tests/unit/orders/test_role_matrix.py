@@ -1,6 +1,6 @@
-"""Who may do what to which order, asked on every door: role x tie x state x action x door.
+"""The rights to each action on an order, on every door: role x tie x state x action x door.
 
-What is expected is computed here, from the transition table and the tables beside it. Each door must answer it, with
+The expected outcome is computed here, from the transition table and the others below. Each door must give it, with
 the same state, guard and actions, and must answer "not yours" exactly as "not there". An action, role, state, route,
 command or method that is not listed here fails.
 """
@@ -44,7 +44,7 @@ NOBODYS = "S9"
 PAYMENTS = (PaymentMethod.CASH, PaymentMethod.CREDIT_CARD)
 DONE, NOT_FOUND = "done", "order_not_found"
 OPERATORS = {("orders", "verify")}
-"""Commands of operators, who act for nobody."""
+"""Commands of operators, who act for no actor."""
 
 
 @frozen
@@ -235,7 +235,7 @@ def _pay(order: Order, by: Actor, setting: RestaurantOrders) -> str:
 
 
 def consents(action: MoneyAction, order: Order, by: Actor, setting: RestaurantOrders) -> bool:
-    """Whether the table lets ``by`` do it to the customer of ``order``."""
+    """Return whether the table lets ``by`` do it to the customer of ``order``."""
     settings = list(RestaurantOrders)
     row = CONSENT[action]
     without = by.role is Role.RESTAURANT and settings.index(setting) < settings.index(row.restaurants)
@@ -244,10 +244,10 @@ def consents(action: MoneyAction, order: Order, by: Actor, setting: RestaurantOr
 
 @frozen
 class Answer:
-    """What a door said: the code of the refusal or DONE, the order or the refusal's details, and all of it."""
+    """A door's answer: the code of the refusal or DONE, the order or the refusal's details, and all of it."""
 
     code: str
-    told: object
+    content: object
     whole: Any = None
 
 
@@ -280,7 +280,7 @@ class House:
         return asyncio.run(self.installation.storage.views.get(order_id))
 
     def absent(self, ask_door: "Door", order_id: str, by: Actor, ask: Ask) -> str:
-        """What ``ask_door`` says about an order that is not there, without its id; asked once for each length of it."""
+        """Return the answer of ``ask_door`` for a missing order, without its id; asked once for each length of it."""
         key = (ask_door, len(order_id), by, ask)
         if key not in self._absent:
             self._absent[key] = without_id(ask_door(order_id, by, ask), order_id)
@@ -366,7 +366,7 @@ class House:
 
 
 def _refusal(content: Mapping[str, Any]) -> object:
-    """What a refused command says beside its code, on every door."""
+    """Return the details of a refusal, which are the same on every door."""
     names = ("action", "state", "allowed", "guard", "unlock")
     given = ((name, content[name]) for name in names if name in content)
     return {name: list(value) if isinstance(value, tuple) else value for name, value in given}
@@ -413,7 +413,7 @@ def test_every_door_answers_what_the_tables_require(house: House, door: str, sit
         if answer.code != ("refused" if door == "cli" and expected not in (DONE, NOT_FOUND) else expected):
             wrong.append((str(by), ask, order.payment.method, f"expected {expected}", answer))
         elif expected == DONE:
-            if answer.told is not None and answer.told != _plain(view(stored, by)):
+            if answer.content is not None and answer.content != _plain(view(stored, by)):
                 wrong.append((str(by), ask, "shows another order", answer))
         elif stored != order:
             wrong.append((str(by), ask, "changed the order", answer))
@@ -428,13 +428,13 @@ def test_every_door_answers_what_the_tables_require(house: House, door: str, sit
 
 
 def same(answer: Answer, embedded: Answer) -> bool:
-    """Whether a refusal tells what the error of the embedded API does: as text, and as data where there is data."""
+    """Return whether a refusal agrees with the error of the embedded API: as text, and as data if there is any."""
     (kind, text, _), whole = embedded.whole, answer.whole
     if whole == embedded.whole:
         return True
     if answer.code == "refused":
         return text in " ".join(whole[2].split())
-    return (answer.told, whole[0], json.loads(whole[2])["detail"]) == (embedded.told, status_of(kind), text)
+    return (answer.content, whole[0], json.loads(whole[2])["detail"]) == (embedded.content, status_of(kind), text)
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)

@@ -59,7 +59,7 @@ def _new(order_id: str | None = "O1", customer: str = "C1", price: str = "12.50"
     )
 
 
-class Mocked:
+class MockedUnitOfWork:
     """A unit of work whose ports are autospecced mocks; ``commits`` counts the ends that were reached."""
 
     def __init__(self, mocker: MockerFixture) -> None:
@@ -81,11 +81,11 @@ class Mocked:
 
 
 @pytest.fixture
-def mocked(mocker: MockerFixture) -> Mocked:
-    return Mocked(mocker)
+def mocked(mocker: MockerFixture) -> MockedUnitOfWork:
+    return MockedUnitOfWork(mocker)
 
 
-async def test_a_new_order_is_saved_and_its_event_published(mocked: Mocked) -> None:
+async def test_a_new_order_is_saved_and_its_event_published(mocked: MockedUnitOfWork) -> None:
     create = CreateOrder(mocked.unit_of_work, mocked.clock, mocked.new_id)
 
     order = await create(_new(None), by=CUSTOMER)
@@ -98,7 +98,7 @@ async def test_a_new_order_is_saved_and_its_event_published(mocked: Mocked) -> N
     assert mocked.commits == 1
 
 
-async def test_assigning_publishes_both_facts_in_order(mocked: Mocked) -> None:
+async def test_assigning_publishes_both_facts_in_order(mocked: MockedUnitOfWork) -> None:
     mocked.orders.get.return_value = _placed()
     assign = AssignShipper(ChangeOrder(mocked.unit_of_work), mocked.clock)
 
@@ -108,7 +108,7 @@ async def test_assigning_publishes_both_facts_in_order(mocked: Mocked) -> None:
     assert [type(event) for event in mocked.events.publish.call_args.args] == [ShipperAssigned, StateChanged]
 
 
-async def test_a_lost_race_reads_again_and_decides_anew(mocked: Mocked) -> None:
+async def test_a_lost_race_reads_again_and_decides_anew(mocked: MockedUnitOfWork) -> None:
     mocked.orders.get.return_value = _placed()
     mocked.conflicts = 2
     assign = AssignShipper(ChangeOrder(mocked.unit_of_work), mocked.clock)
@@ -119,7 +119,7 @@ async def test_a_lost_race_reads_again_and_decides_anew(mocked: Mocked) -> None:
     assert mocked.commits == 1
 
 
-async def test_races_are_lost_a_bounded_number_of_times(mocked: Mocked) -> None:
+async def test_races_are_lost_a_bounded_number_of_times(mocked: MockedUnitOfWork) -> None:
     mocked.orders.get.return_value = _placed()
     mocked.conflicts = 1000
     assign = AssignShipper(ChangeOrder(mocked.unit_of_work), mocked.clock)
@@ -177,7 +177,7 @@ async def test_of_many_that_create_one_order_at_once_one_makes_it_and_all_get_it
     assert len(await ask.timeline("O1", by=CUSTOMER)) == 1
 
 
-async def test_nobody_orders_in_the_name_of_another(container: Container) -> None:
+async def test_a_customer_cannot_order_in_the_name_of_another(container: Container) -> None:
     with pytest.raises(NotPermitted):
         await container.use_cases().create_order(_new(customer="C2"), by=CUSTOMER)
 
@@ -218,7 +218,7 @@ async def test_a_list_shows_everybody_their_own(container: Container) -> None:
         await ask.list_orders(OrderQuery(customer_id="C2"), by=CUSTOMER)
 
 
-async def test_an_order_as_of_a_time_is_what_was_told_by_then(container: Container) -> None:
+async def test_an_order_as_of_a_time_is_folded_from_the_events_until_then(container: Container) -> None:
     ask = container.use_cases()
     created = await ask.create_order(_new(), by=CUSTOMER)
     cancelled = await ask.cancel_order("O1", "hungry no more", by=CUSTOMER)
@@ -287,7 +287,7 @@ class TestOnce:
 
         assert answer == (b"v2", False)
 
-    async def test_a_key_whose_request_still_runs_is_told_so(self, container: Container) -> None:
+    async def test_a_key_whose_request_still_runs_is_refused_with_that_reason(self, container: Container) -> None:
         ask, runs, going = container.use_cases(), asyncio.Event(), asyncio.Event()
 
         async def slow(key: IdempotencyKey) -> Order:

@@ -1,4 +1,4 @@
-"""Who may read and change prices, what an import refuses, and the audit line of each change."""
+"""The rights to read and change prices, what an import refuses, and the audit line of each change."""
 
 import logging
 from collections.abc import Sequence
@@ -160,12 +160,12 @@ async def test_the_http_api_writes_its_own_line(change: ChangePrices, caplog: py
     assert audited(caplog) == []
 
 
-async def test_a_process_is_told_of_each_of_its_changes(lists: MemoryPriceLists) -> None:
-    told: list[None] = []
-    change = ChangePrices(lists, lambda: AT, lambda: told.append(None))
+async def test_a_process_is_notified_of_each_of_its_changes(lists: MemoryPriceLists) -> None:
+    notified: list[None] = []
+    change = ChangePrices(lists, lambda: AT, lambda: notified.append(None))
 
     await change.set("R1", PIZZA, by=RESTAURANT)
     with pytest.raises(NotFound):
         await change.remove("R1", "F9", by=RESTAURANT)
 
-    assert len(told) == 1
+    assert len(notified) == 1

@@ -38,7 +38,7 @@ def new(order_id: str | None = "O1", price: str = "12.50", **changes: Any) -> Ne
     )
 
 
-async def test_by_default_whoever_places_an_order_sets_its_prices() -> None:
+async def test_by_default_the_caller_sets_the_prices_of_an_order() -> None:
     async with OrderFlow.in_memory() as flow:
         order = await flow.use_cases.create_order(new(price="0.01"), by=CUSTOMER)
 

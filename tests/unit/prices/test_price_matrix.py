@@ -1,4 +1,4 @@
-"""Who may read and change the prices of which restaurant, on every door: role x tie x action x door."""
+"""The rights to read and change the prices of a restaurant, on every door: role x tie x action x door."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ RULES: Mapping[str, frozenset[Role]] = {
     "import": frozenset(),
     "remove": frozenset(),
 }
-"""The roles that may do it at every restaurant, beside admins; the restaurant itself may do everything."""
+"""The roles, except admins, that may do it at every restaurant; the restaurant itself may do everything."""
 ROUTES = {
     "read": ("GET", "prices", None, "listPrices"),
     "set": ("PUT", "prices/F1", BODY, "setPrice"),
@@ -126,5 +126,5 @@ def test_every_route_command_and_method_has_a_rule() -> None:
 
     assert {route[3] for route in ROUTES.values()} == PRICE_ROUTES
     assert {it[1] for it in commands() if it[0] == "prices"} == {name for name, _ in COMMANDS.values()}
-    assert methods - {"lists", "clock", "changed"} == RULES.keys() - {"read"}
+    assert methods - {"lists", "clock", "changed", "check"} == RULES.keys() - {"read"}
     assert ROUTES.keys() == COMMANDS.keys() == RULES.keys()

@@ -23,7 +23,7 @@ KEPT, LOST, *LATER = in_bucket(BUCKET, 5)
 
 
 @define
-class Restored:
+class RestoredShop:
     """``lost`` published ``KEPT``, ``ELSEWHERE`` and ``LOST`` on ``topic``; ``shop`` has the first two of them."""
 
     lost: Shop = field(factory=Shop)
@@ -31,7 +31,7 @@ class Restored:
     topic: MemoryTopic = field(factory=MemoryTopic)
 
     @classmethod
-    async def made(cls, *, more: Sequence[str] = ()) -> "Restored":
+    async def made(cls, *, more: Sequence[str] = ()) -> "RestoredShop":
         """``more`` were taken since the restore."""
         made = cls()
         for shop in (made.lost, made.shop):
@@ -82,7 +82,7 @@ def begun(epoch: int, kept: Positions) -> Epoch:
 
 @define
 class ByHand:
-    """Seconds that go on only when they are told to."""
+    """A clock that advances by hand."""
 
     now: float = 100.0
 

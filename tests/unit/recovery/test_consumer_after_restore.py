@@ -17,16 +17,16 @@ from orderflow.testing.consumers.world import World
 
 from tests.support.waiting import eventually_async
 from tests.unit.consuming.test_run_consumer import Tape
-from tests.unit.recovery.histories import BUCKET, ELSEWHERE, KEPT, LATER, LOST, OTHER, Restored, begun, published
+from tests.unit.recovery.histories import BUCKET, ELSEWHERE, KEPT, LATER, LOST, OTHER, RestoredShop, begun, published
 
 
-def handling(restored: Restored) -> HandleBatch:
+def handling(restored: RestoredShop) -> HandleBatch:
     storage = restored.shop.storage
     world = World(storage, MemoryConsumerStores(storage.cursors), restored.shop.clock)
     return world.handling(restore_guard=RestoreGuard(storage.log, storage.epochs))
 
 
-def missed_events(restored: Restored, *read: int) -> MissedEvents:
+def missed_events(restored: RestoredShop, *read: int) -> MissedEvents:
     """Of a consumer that has read the one partition of the topic in memory to its end, or those that are given."""
 
     async def heard_out() -> Collection[int]:
@@ -38,7 +38,7 @@ def missed_events(restored: Restored, *read: int) -> MissedEvents:
 
 @pytest.mark.parametrize("more", [[], LATER], ids=["shorter", "longer"])
 async def test_an_event_that_the_log_has_not_is_refused_with_all_of_its_batch(more: list[str]) -> None:
-    restored = await Restored.made(more=more)
+    restored = await RestoredShop.made(more=more)
 
     with pytest.raises(LogBehindTopic, match=f"an event of order {LOST} at position 2"):
         await handling(restored)(restored.topic.records)
@@ -47,14 +47,14 @@ async def test_an_event_that_the_log_has_not_is_refused_with_all_of_its_batch(mo
 
 
 async def test_an_event_of_a_later_epoch_than_the_logs_is_refused() -> None:
-    restored = await Restored.made()
+    restored = await RestoredShop.made()
 
     with pytest.raises(LogBehindTopic, match="the topic is in epoch 2, the log only in 1"):
         await handling(restored)([restored.topic.records[0]._replace(epoch=2)])
 
 
 async def test_what_a_later_epoch_superseded_is_passed_over_and_counted() -> None:
-    restored = await Restored.made(more=LATER[:1])
+    restored = await RestoredShop.made(more=LATER[:1])
     await restored.shop.storage.epochs.begin(begun(2, {BUCKET: 1}))
     await published(restored.shop, restored.topic)
 
@@ -65,7 +65,7 @@ async def test_what_a_later_epoch_superseded_is_passed_over_and_counted() -> Non
 
 
 async def test_an_epoch_that_is_begun_while_it_runs_is_seen_at_the_first_event_that_is_void() -> None:
-    restored = await Restored.made(more=LATER[:1])
+    restored = await RestoredShop.made(more=LATER[:1])
     handle, records = handling(restored), restored.topic.records
     first = await handle([it for it in records if it.order_id in (KEPT, ELSEWHERE)])
     await restored.shop.storage.epochs.begin(begun(2, {BUCKET: 1}))
@@ -77,7 +77,7 @@ async def test_an_epoch_that_is_begun_while_it_runs_is_seen_at_the_first_event_t
 
 
 async def test_the_log_is_asked_once_a_batch_however_many_records_it_has() -> None:
-    restored = await Restored.made()
+    restored = await RestoredShop.made()
     for order_id in LATER:
         await restored.shop.live(order_id)
     asked: list[Any] = []
@@ -100,15 +100,15 @@ async def test_the_log_is_asked_once_a_batch_however_many_records_it_has() -> No
 class TestListening:
     """A consumer that hears nothing asks whether there is something to hear."""
 
-    async def test_nothing_is_unheard_once_all_is_handled(self) -> None:
-        restored = await Restored.made()
+    async def test_no_event_is_missed_once_all_is_handled(self) -> None:
+        restored = await RestoredShop.made()
         restored.shop = restored.lost
         await handling(restored)(restored.topic.records)
 
         assert await missed_events(restored)() is None
 
-    async def test_what_is_on_the_topic_and_not_handled_is_unheard(self) -> None:
-        restored = await Restored.made()
+    async def test_an_event_on_the_topic_that_is_not_handled_is_missed(self) -> None:
+        restored = await RestoredShop.made()
         restored.shop = restored.lost
         await handling(restored)([it for it in restored.topic.records if it.order_id != LOST])
 
@@ -117,8 +117,8 @@ class TestListening:
         assert gap is not None
         assert gap.context() == {"reader": "analytics", "bucket": BUCKET, "cursor": 1, "position": 3}
 
-    async def test_what_was_on_a_topic_that_is_gone_is_unheard(self) -> None:
-        restored = await Restored.made()
+    async def test_an_event_on_a_deleted_topic_is_missed(self) -> None:
+        restored = await RestoredShop.made()
         restored.shop, restored.topic = restored.lost, MemoryTopic()
 
         gap = await missed_events(restored)()
@@ -126,8 +126,8 @@ class TestListening:
         assert gap is not None
         assert (gap.cursor, gap.bucket in (BUCKET, OTHER)) == (0, True)
 
-    async def test_what_is_for_another_member_of_the_group_or_comes_yet_is_not_unheard(self) -> None:
-        restored = await Restored.made()
+    async def test_an_event_for_another_member_of_the_group_or_yet_to_come_is_not_missed(self) -> None:
+        restored = await RestoredShop.made()
         restored.shop = restored.lost
 
         assert await missed_events(restored)() is not None
@@ -135,20 +135,20 @@ class TestListening:
 
     @pytest.mark.parametrize("more", [[], LATER], ids=["shorter", "longer"])
     async def test_a_topic_that_has_what_the_log_has_not_is_refused(self, more: list[str]) -> None:
-        restored = await Restored.made(more=more)
+        restored = await RestoredShop.made(more=more)
 
         with pytest.raises(LogBehindTopic):
             await missed_events(restored)()
 
-    async def test_what_is_void_is_not_unheard(self) -> None:
-        restored = await Restored.made()
+    async def test_a_void_event_is_not_missed(self) -> None:
+        restored = await RestoredShop.made()
         await restored.shop.storage.epochs.begin(begun(2, {BUCKET: 1}))
         await handling(restored)(restored.topic.records)
 
         assert await missed_events(restored)() is None
 
     async def test_a_topic_of_a_later_epoch_is_refused(self) -> None:
-        restored = await Restored.made()
+        restored = await RestoredShop.made()
         await restored.lost.storage.epochs.begin(begun(2, {}))
         await restored.lost.order(LATER[0])
         await published(restored.lost, restored.topic)
@@ -156,20 +156,20 @@ class TestListening:
         with pytest.raises(LogBehindTopic, match="epoch 2"):
             await missed_events(restored)()
 
-    async def test_what_stays_unheard_is_reported_and_read_again(self) -> None:
-        missing, tape, told = LogGap("analytics", BUCKET, 1, 3), Tape([]), list[Exception]()
+    async def test_an_event_that_stays_missed_is_reported_and_read_again(self) -> None:
+        missing, tape, errors = LogGap("analytics", BUCKET, 1, 3), Tape([]), list[Exception]()
 
         async def something() -> LogGap:
             return missing
 
-        run = _run(tape, missed_events=something, failed=told.append)
+        run = _run(tape, missed_events=something, failed=errors.append)
         stop = asyncio.Event()
         running = asyncio.create_task(run(stop))
         await eventually_async(lambda: tape.rewinds >= 2)
         stop.set()
         await running
 
-        assert told[0] == missing
+        assert errors[0] == missing
         assert run.gaps >= 2
 
     async def test_what_comes_by_itself_is_not_read_again(self) -> None:
@@ -188,18 +188,18 @@ class TestListening:
 
         assert tape.rewinds == 0
 
-    async def test_a_refusal_ends_the_consumer_and_is_told(self) -> None:
-        told = list[Exception]()
+    async def test_a_refusal_ends_the_consumer_and_is_reported(self) -> None:
+        errors = list[Exception]()
 
         async def refuse() -> LogGap | None:
             raise LogBehindTopic(BUCKET, 1, 2)
 
         tape = Tape([])
         with pytest.raises(LogBehindTopic):
-            await _run(tape, missed_events=refuse, failed=told.append)(asyncio.Event())
+            await _run(tape, missed_events=refuse, failed=errors.append)(asyncio.Event())
 
         assert tape.closed
-        assert [type(error) for error in told] == [LogBehindTopic]
+        assert [type(error) for error in errors] == [LogBehindTopic]
 
 
 def _run(tape: Tape, **settings: Any) -> RunConsumer:

@@ -10,7 +10,7 @@ from orderflow.application.recovery.restore_guard import MissedEvents, RestoreGu
 from orderflow.domain.errors import StorageUnavailable
 from orderflow.testing.consumers.world import World
 
-from tests.unit.recovery.histories import LATER, Restored, begun, published
+from tests.unit.recovery.histories import LATER, RestoredShop, begun, published
 
 
 class FormerPrimary:
@@ -28,8 +28,8 @@ class FormerPrimary:
 
 
 @pytest.fixture(params=["the log is shorter", "the log lacks an epoch"])
-async def restored(request: pytest.FixtureRequest) -> Restored:
-    restored = await Restored.made()
+async def restored(request: pytest.FixtureRequest) -> RestoredShop:
+    restored = await RestoredShop.made()
     if request.param == "the log lacks an epoch":
         await restored.lost.storage.epochs.begin(begun(2, {}))
         await restored.lost.order(LATER[0])
@@ -37,7 +37,7 @@ async def restored(request: pytest.FixtureRequest) -> Restored:
     return restored
 
 
-async def test_a_relay_waits(restored: Restored) -> None:
+async def test_a_relay_waits(restored: RestoredShop) -> None:
     relay = restored.relay()
     relay.log = FormerPrimary(restored.shop.storage.log)  # type: ignore[assignment]
 
@@ -45,7 +45,7 @@ async def test_a_relay_waits(restored: Restored) -> None:
         await relay()
 
 
-async def test_a_consumer_waits(restored: Restored) -> None:
+async def test_a_consumer_waits(restored: RestoredShop) -> None:
     storage = restored.shop.storage
     guard = RestoreGuard(FormerPrimary(storage.log), storage.epochs)  # type: ignore[arg-type]
     world = World(storage, MemoryConsumerStores(storage.cursors), restored.shop.clock)
@@ -54,7 +54,7 @@ async def test_a_consumer_waits(restored: Restored) -> None:
         await world.handling(restore_guard=guard)(restored.topic.records)
 
 
-async def test_a_consumer_that_looks_for_missed_events_waits(restored: Restored) -> None:
+async def test_a_consumer_that_looks_for_missed_events_waits(restored: RestoredShop) -> None:
     storage = restored.shop.storage
     log: Any = FormerPrimary(storage.log)
 

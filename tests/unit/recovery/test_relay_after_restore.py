@@ -8,12 +8,12 @@ from orderflow.adapters.memory import MemoryTopic
 from orderflow.application.event_log.records import RELAY
 from orderflow.domain.errors import LogBehindTopic
 
-from tests.unit.recovery.histories import BUCKET, ELSEWHERE, KEPT, LATER, LOST, ByHand, Restored, begun, published
+from tests.unit.recovery.histories import BUCKET, ELSEWHERE, KEPT, LATER, LOST, ByHand, RestoredShop, begun, published
 
 
 @pytest.mark.parametrize("more", [[], LATER[:1], LATER], ids=["shorter", "as long", "longer"])
 async def test_a_relay_refuses_however_long_the_log_has_become_since(more: Sequence[str]) -> None:
-    restored = await Restored.made(more=more)
+    restored = await RestoredShop.made(more=more)
     before = list(restored.topic.records)
 
     with pytest.raises(LogBehindTopic, match=f"bucket {BUCKET}"):
@@ -23,7 +23,7 @@ async def test_a_relay_refuses_however_long_the_log_has_become_since(more: Seque
 
 
 async def test_a_refusal_does_not_pass_with_time_or_further_orders() -> None:
-    restored = await Restored.made()
+    restored = await RestoredShop.made()
     for order_id in LATER:
         with pytest.raises(LogBehindTopic):
             await restored.relay()()
@@ -34,7 +34,7 @@ async def test_a_refusal_does_not_pass_with_time_or_further_orders() -> None:
 
 
 async def test_another_database_under_a_running_relay_is_seen_before_anything_is_published() -> None:
-    restored = await Restored.made(more=LATER)
+    restored = await RestoredShop.made(more=LATER)
     clock = ByHand()
     relay = restored.relay()
     relay.clock, relay.log = clock, restored.lost.storage.log
@@ -50,10 +50,10 @@ async def test_another_database_under_a_running_relay_is_seen_before_anything_is
 
 
 async def test_what_a_relay_left_there_itself_is_not_looked_at_again_within_a_second() -> None:
-    restored = await Restored.made()
+    restored = await RestoredShop.made()
     clock, log = ByHand(), restored.lost.storage.log
     relay = restored.relay()
-    relay.clock, relay.log = clock, Counting(log)  # type: ignore[assignment]
+    relay.clock, relay.log = clock, CountingLog(log)  # type: ignore[assignment]
 
     for order_id in LATER:
         await restored.lost.order(order_id)
@@ -67,7 +67,7 @@ async def test_what_a_relay_left_there_itself_is_not_looked_at_again_within_a_se
 
 
 async def test_in_a_new_epoch_it_goes_on_from_where_log_and_topic_part() -> None:
-    restored = await Restored.made(more=LATER[:1])
+    restored = await RestoredShop.made(more=LATER[:1])
     before = len(restored.topic.records)
     await restored.shop.storage.epochs.begin(begun(2, {BUCKET: 1}))
 
@@ -79,7 +79,7 @@ async def test_in_a_new_epoch_it_goes_on_from_where_log_and_topic_part() -> None
 
 
 async def test_a_running_relay_goes_on_in_a_new_epoch_within_a_second() -> None:
-    restored = await Restored.made()
+    restored = await RestoredShop.made()
     clock, relay = ByHand(), restored.relay()
     relay.clock, relay.log = clock, restored.lost.storage.log
     await relay()
@@ -99,7 +99,7 @@ async def test_a_running_relay_goes_on_in_a_new_epoch_within_a_second() -> None:
 
 
 async def test_a_topic_of_a_later_epoch_than_the_log_is_refused() -> None:
-    restored = await Restored.made()
+    restored = await RestoredShop.made()
     await restored.lost.storage.epochs.begin(begun(2, {}))
     await restored.lost.order(LATER[0])
     await published(restored.lost, restored.topic)
@@ -109,7 +109,7 @@ async def test_a_topic_of_a_later_epoch_than_the_log_is_refused() -> None:
 
 
 async def test_an_epoch_that_another_relay_has_gone_on_in_already_is_looked_up() -> None:
-    restored = await Restored.made()
+    restored = await RestoredShop.made()
     relay, storage = restored.relay(), restored.lost.storage
     relay.log, relay.epochs = storage.log, storage.epochs
     await relay()
@@ -125,7 +125,7 @@ async def test_an_epoch_that_another_relay_has_gone_on_in_already_is_looked_up()
 async def test_a_topic_that_forgot_all_is_gone_on_with_from_the_floor_and_that_is_said_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    restored = await Restored.made()
+    restored = await RestoredShop.made()
     shop, empty = restored.lost, MemoryTopic()
     await shop.order(LATER[0])
 
@@ -139,7 +139,7 @@ async def test_a_topic_that_forgot_all_is_gone_on_with_from_the_floor_and_that_i
 
 
 async def test_the_first_events_of_a_bucket_are_no_loss(caplog: pytest.LogCaptureFixture) -> None:
-    restored = await Restored.made()
+    restored = await RestoredShop.made()
     await restored.lost.order("somewhere-else")
 
     with caplog.at_level(logging.WARNING):
@@ -149,7 +149,7 @@ async def test_the_first_events_of_a_bucket_are_no_loss(caplog: pytest.LogCaptur
     assert {ELSEWHERE, "somewhere-else"} <= {record.order_id for record in restored.topic.records}
 
 
-class Counting:
+class CountingLog:
     """A log that counts how often single addresses are looked at."""
 
     def __init__(self, log: object) -> None:

@@ -1,4 +1,4 @@
-"""What was lost is told; in the epoch that mends it all agrees again, and so does what is published again."""
+"""Lost events are reported; in the epoch of the repair all agrees again, also what is published again."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,7 +26,7 @@ from tests.unit.recovery.histories import (
     LOST,
     NOTE,
     OTHER,
-    Restored,
+    RestoredShop,
     begun,
     published,
 )
@@ -43,7 +43,7 @@ async def checked(shop: Shop, topic: MemoryTopic) -> CheckReport:
 
 class TestFindLostEvents:
     async def test_where_log_and_topic_agree_nothing_is_lost_and_nothing_is_begun(self) -> None:
-        restored = await Restored.made()
+        restored = await RestoredShop.made()
         restored.shop = restored.lost
 
         repaired = await restored.repair(**NOTE)
@@ -53,16 +53,16 @@ class TestFindLostEvents:
         assert await restored.shop.storage.epochs.all() == BEGINNING
 
     @pytest.mark.parametrize("more", [[], LATER], ids=["shorter", "longer"])
-    async def test_events_that_only_the_topic_has_are_told_by_order(self, more: Sequence[str]) -> None:
-        restored = await Restored.made(more=more)
+    async def test_events_that_only_the_topic_has_are_reported_by_order(self, more: Sequence[str]) -> None:
+        restored = await RestoredShop.made(more=more)
 
         loss = await restored.find_lost_events()
 
         assert (loss.events, loss.orders_concerned, dict(loss.kept)) == (1, 1, {BUCKET: 1})
         assert list(loss.orders) == [LostOrder(order_id=LOST, events=1, in_log=0)]
 
-    async def test_an_order_of_which_some_is_lost_tells_how_much_is_left(self) -> None:
-        restored = await Restored.made()
+    async def test_an_order_with_lost_events_is_reported_with_the_number_that_is_left(self) -> None:
+        restored = await RestoredShop.made()
         await restored.lost.assign(KEPT)
         await published(restored.lost, restored.topic)
 
@@ -71,7 +71,7 @@ class TestFindLostEvents:
         assert LostOrder(order_id=KEPT, events=2, in_log=1) in loss.orders
 
     async def test_what_the_topic_has_deleted_since_is_known_by_the_cursors(self) -> None:
-        restored = await Restored.made(more=LATER)
+        restored = await RestoredShop.made(more=LATER)
         restored.topic.records.clear()
 
         loss = await restored.find_lost_events()
@@ -79,7 +79,7 @@ class TestFindLostEvents:
         assert (loss.events, dict(loss.kept)) == (0, {BUCKET: 1})
 
     async def test_events_that_were_published_and_that_the_topic_has_deleted_are_counted(self) -> None:
-        restored = await Restored.made()
+        restored = await RestoredShop.made()
         restored.shop = restored.lost
         del restored.topic.records[:2]
 
@@ -88,7 +88,7 @@ class TestFindLostEvents:
         assert (loss.records, loss.expired, loss.any) == (1, 2, False)
 
     async def test_looking_changes_nothing(self) -> None:
-        restored = await Restored.made(more=LATER)
+        restored = await RestoredShop.made(more=LATER)
         before = list(restored.topic.records), await restored.shop.storage.cursors.positions(RELAY)
 
         await restored.find_lost_events()
@@ -100,7 +100,7 @@ class TestFindLostEvents:
 class TestRepairLog:
     @pytest.mark.parametrize("more", [[], LATER[:1], LATER], ids=["shorter", "as long", "longer"])
     async def test_relay_consumers_and_check_go_on_and_agree(self, more: Sequence[str]) -> None:
-        restored = await Restored.made(more=more)
+        restored = await RestoredShop.made(more=more)
 
         repaired = await restored.repair(**NOTE)
         await published(restored.shop, restored.topic)
@@ -112,7 +112,7 @@ class TestRepairLog:
         assert await _handled(restored.shop, restored.topic) == BatchResult(events=2 + len(more), superseded=1)
 
     async def test_what_agrees_is_not_published_again(self) -> None:
-        restored = await Restored.made(more=LATER)
+        restored = await RestoredShop.made(more=LATER)
         before = len(restored.topic.records)
 
         await restored.repair(**NOTE)
@@ -120,8 +120,8 @@ class TestRepairLog:
 
         assert [record.order_id for record in restored.topic.records[before:]] == LATER
 
-    async def test_a_log_that_is_mended_needs_no_mending(self) -> None:
-        restored = await Restored.made(more=LATER)
+    async def test_a_repaired_log_needs_no_repair(self) -> None:
+        restored = await RestoredShop.made(more=LATER)
         await restored.repair(**NOTE)
         await published(restored.shop, restored.topic)
 
@@ -129,11 +129,11 @@ class TestRepairLog:
 
         assert (again.begun, again.loss.superseded) == (None, 1)
 
-    async def test_a_database_from_before_it_was_mended_goes_on_in_a_later_epoch_than_the_topics(self) -> None:
-        restored = await Restored.made(more=LATER[:1])
+    async def test_a_database_from_before_its_repair_goes_on_in_a_later_epoch_than_the_topics(self) -> None:
+        restored = await RestoredShop.made(more=LATER[:1])
         await restored.repair(**NOTE)
         await published(restored.shop, restored.topic)
-        again = await Restored.made(more=LATER[1:])
+        again = await RestoredShop.made(more=LATER[1:])
         again.topic = restored.topic
 
         repaired = await again.repair(**NOTE)
@@ -143,8 +143,8 @@ class TestRepairLog:
         assert repaired.begun == begun(3, {BUCKET: 1})
         assert report.clean, report
 
-    async def test_of_two_who_mend_at_once_one_is_told_so(self) -> None:
-        restored = await Restored.made()
+    async def test_of_two_repairs_at_once_one_is_refused(self) -> None:
+        restored = await RestoredShop.made()
         epochs = restored.shop.storage.epochs
         repair = restored.repair
 
@@ -158,8 +158,8 @@ class TestRepairLog:
             await RepairLog(Slow(), epochs, repair.clock)(**NOTE)  # type: ignore[arg-type]
 
     @pytest.mark.parametrize("word", [{"by": "", "reason": "x"}, {"by": "ann", "reason": " "}])
-    async def test_who_mends_says_who_and_why(self, word: dict[str, str]) -> None:
-        restored = await Restored.made()
+    async def test_a_repair_records_who_and_why(self, word: dict[str, str]) -> None:
+        restored = await RestoredShop.made()
 
         with pytest.raises(InvalidInput):
             await restored.repair(**word)
@@ -169,7 +169,7 @@ class TestRepairLog:
 
 class TestRepublish:
     async def test_all_history_stands_on_a_new_topic_once_and_in_order(self) -> None:
-        restored = await Restored.made()
+        restored = await RestoredShop.made()
         shop, restored.topic = restored.lost, MemoryTopic()
         restored.shop = shop
         await published(shop, restored.topic)
@@ -183,7 +183,7 @@ class TestRepublish:
         assert await shop.storage.cursors.positions(RELAY) == {BUCKET: 2, OTHER: 1}
 
     async def test_on_the_same_topic_what_was_there_counts_no_more_and_effects_stay_as_they_are(self) -> None:
-        restored = await Restored.made()
+        restored = await RestoredShop.made()
         restored.shop = shop = restored.lost
         first = await _handled(shop, restored.topic)
 
@@ -196,7 +196,7 @@ class TestRepublish:
         assert report.clean, report
 
     async def test_its_epoch_is_later_than_any_on_the_topic(self) -> None:
-        restored = await Restored.made()
+        restored = await RestoredShop.made()
         await restored.lost.storage.epochs.begin(begun(5, {}))
         await restored.lost.order(LATER[0])
         await published(restored.lost, restored.topic)
@@ -205,7 +205,7 @@ class TestRepublish:
 
 
 async def _handled(shop: Shop, topic: MemoryTopic) -> BatchResult:
-    """What a consumer makes of the whole topic."""
+    """Return the effects of a consumer that reads the whole topic."""
     storage = shop.storage
     world = World(storage, MemoryConsumerStores(storage.cursors), shop.clock)
     return await world.handling(restore_guard=RestoreGuard(storage.log, storage.epochs))(topic.records)

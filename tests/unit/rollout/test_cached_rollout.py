@@ -1,4 +1,4 @@
-"""What is in force is asked for often, and looked up seldom."""
+"""The cached rollout is read often, and looked up seldom."""
 
 import asyncio
 

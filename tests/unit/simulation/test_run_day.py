@@ -24,7 +24,7 @@ BOSS = Actor(Role.ADMIN, "boss")
 
 
 @define
-class Recording:
+class RecordingRunner:
     """Ends each order at its last step, yields to the other workers in each, and fails at one."""
 
     fails_at: int = -1
@@ -90,7 +90,7 @@ async def test_one_worker_writes_the_same_log_every_time() -> None:
 
 
 async def test_every_worker_has_a_time_of_its_own() -> None:
-    client = Recording()
+    client = RecordingRunner()
 
     await RunDay(client, VirtualPace(client.clock), workers=16)(DAY)
 
@@ -99,7 +99,7 @@ async def test_every_worker_has_a_time_of_its_own() -> None:
 
 
 async def test_the_steps_of_an_order_are_executed_in_their_sequence() -> None:
-    client = Recording()
+    client = RecordingRunner()
 
     result = await RunDay(client, VirtualPace(client.clock), workers=16)(DAY)
 
@@ -111,7 +111,7 @@ async def test_the_steps_of_an_order_are_executed_in_their_sequence() -> None:
 
 
 async def test_an_order_that_the_service_has_ended_does_not_end_the_run() -> None:
-    client = Recording(ends_early=True)
+    client = RecordingRunner(ends_early=True)
 
     result = await RunDay(client, VirtualPace(client.clock), workers=16)(DAY)
 
@@ -145,7 +145,7 @@ async def test_an_order_that_a_person_has_moved_on_is_left_to_them() -> None:
 
 @pytest.mark.parametrize("fails_at", [1, 37])
 async def test_a_failure_of_one_worker_is_raised_and_no_further_step_begins(fails_at: int) -> None:
-    client = Recording(fails_at=fails_at)
+    client = RecordingRunner(fails_at=fails_at)
 
     with pytest.raises(StorageUnavailable, match="the disk is full"):
         await RunDay(client, VirtualPace(client.clock), workers=16)(DAY)

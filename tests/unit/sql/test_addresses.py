@@ -1,4 +1,4 @@
-"""Which database addresses are taken, and what is said of others."""
+"""The database addresses that are accepted, and the errors for others."""
 
 import asyncio
 import gc

@@ -57,8 +57,8 @@ def test_errors_of_asyncpg_are_known_by_class_so_subclasses_are_known_too(
     class Later(kind):  # type: ignore[misc,valid-type]
         """A subclass that a later version of the driver may add."""
 
-    assert reaction_to(kind("told")) is reaction
-    assert reaction_to(Later("told")) is reaction
+    assert reaction_to(kind("message")) is reaction
+    assert reaction_to(Later("message")) is reaction
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_errors_of_python_and_sqlalchemy_are_known_by_class(error: Exception, re
 def test_an_extended_code_of_sqlite_counts_as_its_primary_one_unless_it_is_listed(
     code: int, reaction: Reaction
 ) -> None:
-    error = sqlite3.OperationalError("told")
+    error = sqlite3.OperationalError("message")
     error.sqlite_errorcode = code
 
     assert reaction_to(error) is reaction
@@ -122,7 +122,7 @@ def test_an_error_that_sqlalchemy_wrapped_is_answered_as_the_drivers_own() -> No
 
 def test_the_page_shows_the_tables() -> None:
     rows = re.findall(r"^\| `(\w+)` \|.*\| (\w+) \|$", PAGE.read_text(), re.MULTILINE)
-    of_sqlite = {getattr(sqlite3, name): told for name, told in rows if name.startswith("SQLITE_")}
+    of_sqlite = {getattr(sqlite3, name): reaction for name, reaction in rows if name.startswith("SQLITE_")}
 
-    assert {name: told for name, told in rows if not name.startswith("SQLITE_")} == SQLSTATES
+    assert {name: reaction for name, reaction in rows if not name.startswith("SQLITE_")} == SQLSTATES
     assert of_sqlite == SQLITE_CODES

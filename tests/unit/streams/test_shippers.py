@@ -1,4 +1,4 @@
-"""Which shippers an event concerns."""
+"""The shippers that an event concerns."""
 
 from collections.abc import Sequence
 

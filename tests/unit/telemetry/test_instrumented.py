@@ -25,7 +25,7 @@ from orderflow.application.relay.ports import OnFlushed
 from orderflow.domain.errors import ChannelUnavailable, IllegalTransition, StreamUnavailable
 from orderflow.testing.consumers.shop import Shop
 
-from tests.support.metrics import Scraped
+from tests.support.metrics import Samples
 from tests.support.waiting import eventually_async
 
 PIZZA = OrderLine(food_id="F1", food_name="Pizza", price=Money("9.00", "EUR"), quantity=1, discount=Money("0", "EUR"))
@@ -44,7 +44,7 @@ async def test_each_command_is_counted_by_its_outcome_and_each_commit_with_it() 
         await flow.transition_order_state("o1", "cancelled", reason="late")
         await flow.cancel_order("o2", "late")
 
-        seen = Scraped.counted(flow.container.instruments())
+        seen = Samples.counted(flow.container.instruments())
 
     assert seen.by(catalogue.COMMANDS, "outcome", command="create_order") == {"ok": 2, "invalid_input": 1}
     assert seen.by(catalogue.COMMANDS, "outcome", command="transition_order_state") == {
@@ -65,7 +65,7 @@ async def test_a_fault_in_a_command_counts_as_other_and_is_raised() -> None:
     with pytest.raises(ZeroDivisionError):
         await InstrumentedCommand("create_order", broken, Telemetry(instruments), str)()
 
-    assert Scraped.counted(instruments).by(catalogue.COMMANDS, "outcome") == {"other": 1}
+    assert Samples.counted(instruments).by(catalogue.COMMANDS, "outcome") == {"other": 1}
 
 
 async def test_who_gives_up_before_the_answer_is_not_counted() -> None:
@@ -81,7 +81,7 @@ async def test_who_gives_up_before_the_answer_is_not_counted() -> None:
     asked.cancel()
     await asyncio.gather(asked, return_exceptions=True)
 
-    assert Scraped.counted(instruments).total(catalogue.COMMANDS) == 0
+    assert Samples.counted(instruments).total(catalogue.COMMANDS) == 0
 
 
 class BrokenTopic(MemoryTopic):
@@ -99,7 +99,7 @@ async def test_a_relays_transaction_is_counted_by_type_and_outcome_with_its_size
 
     await asyncio.gather(InstrumentedRelayTopic(topic, Telemetry(instruments)).publish(records), return_exceptions=True)
 
-    seen = Scraped.counted(instruments)
+    seen = Samples.counted(instruments)
     assert seen.by(catalogue.SENT_MESSAGES, "outcome", via="relay") == {outcome: len(records)}
     assert seen.total(catalogue.SENT_MESSAGES, type="order.state_changed") == 3
     assert seen.by(catalogue.SEND_SECONDS, "outcome", "_count") == {outcome: 1}
@@ -113,7 +113,7 @@ async def test_of_a_direct_publishing_each_event_has_its_own_outcome() -> None:
 
     InstrumentedPublishing(Telemetry(instruments), "direct")(records, [True, False, True], 0.004)
 
-    seen = Scraped.counted(instruments)
+    seen = Samples.counted(instruments)
     assert seen.by(catalogue.SENT_MESSAGES, "outcome", via="direct") == {"ok": 2, "failed": 1}
     assert seen.by(catalogue.SEND_SECONDS, "outcome", "_count") == {"failed": 1}
 
@@ -152,10 +152,10 @@ async def test_a_message_is_counted_by_what_its_channel_said(answer: Receipt | E
 
     assert said == [answer]
     assert (channel.name, channel.address("C1", None)) == ("email", "C1@example.org")
-    assert Scraped.counted(instruments).by(catalogue.NOTIFIED, "outcome", "_count") == {outcome: 1}
+    assert Samples.counted(instruments).by(catalogue.NOTIFIED, "outcome", "_count") == {outcome: 1}
 
 
-def test_what_librdkafka_tells_becomes_metrics() -> None:
+def test_the_statistics_of_librdkafka_become_metrics() -> None:
     instruments = Instruments()
     clients = KafkaClients(instruments)
     broker = {
@@ -168,14 +168,20 @@ def test_what_librdkafka_tells_becomes_metrics() -> None:
     }
     bootstrap = {"nodeid": -1, "state": "INIT"}
     topics = {"orders": {"partitions": {"0": {"fetchq_cnt": 5, "fetchq_size": 50}, "-1": {}}}}
-    told = {"name": "c#1", "msg_cnt": 7, "msg_size": 70, "brokers": {"a": broker, "b": bootstrap}, "topics": topics}
+    statistics = {
+        "name": "c#1",
+        "msg_cnt": 7,
+        "msg_size": 70,
+        "brokers": {"a": broker, "b": bootstrap},
+        "topics": topics,
+    }
 
-    clients.statistics("relay", json.dumps(told))
+    clients.statistics("relay", json.dumps(statistics))
     clients.statistics(
-        "relay", json.dumps({**told, "brokers": {"a": {**broker, "txerrs": 3, "state": "DOWN", "rtt": {}}}})
+        "relay", json.dumps({**statistics, "brokers": {"a": {**broker, "txerrs": 3, "state": "DOWN", "rtt": {}}}})
     )
 
-    seen = Scraped.counted(instruments)
+    seen = Samples.counted(instruments)
     assert seen.by(catalogue.QUEUE_MESSAGES, "client") == {"relay": 12}
     assert seen.by(catalogue.QUEUE_BYTES, "client") == {"relay": 120}
     assert seen.by(catalogue.BROKER_ROUND_TRIP, "quantile", broker="1") == {"0.5": 0.0009, "0.99": 0.005}
@@ -189,19 +195,19 @@ def test_statistics_that_are_not_understood_break_nothing(said: str) -> None:
 
     KafkaClients(instruments).statistics("relay", said)
 
-    assert Scraped.counted(instruments).total(catalogue.QUEUE_MESSAGES) == 0
+    assert Samples.counted(instruments).total(catalogue.QUEUE_MESSAGES) == 0
 
 
 async def test_statements_and_connections_of_a_database_are_counted(tmp_path: object) -> None:
     async with OrderFlow.open(Settings(database_url=f"sqlite:///{tmp_path}/o.db")) as flow:
         await flow.create_order(customer_id="C1", restaurant_id="R1", lines=[PIZZA], currency="EUR")
         async with flow.container.storage().database.reading():
-            during = Scraped.counted(flow.container.instruments())
+            during = Samples.counted(flow.container.instruments())
         await eventually_async(  # this process's heartbeat has a connection now and then
-            lambda: Scraped.counted(flow.container.instruments()).by(catalogue.POOL, "state").keys() == {"idle"},
+            lambda: Samples.counted(flow.container.instruments()).by(catalogue.POOL, "state").keys() == {"idle"},
             that="no connection is used any more",
         )
-        after = Scraped.counted(flow.container.instruments())
+        after = Samples.counted(flow.container.instruments())
 
     assert {"select", "insert"} <= after.by(catalogue.STATEMENT_SECONDS, "operation", "_count").keys()
     assert during.by(catalogue.POOL, "state")["used"] >= 1

@@ -1,4 +1,4 @@
-"""What consumers did is counted when it is committed, and once, however often it is given."""
+"""Effects of consumers are counted when they are committed, and once, however often an event is read."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,7 +24,7 @@ from orderflow.domain.events import OrderEvent
 from orderflow.domain.lifecycle import OrderState
 from orderflow.testing.consumers.shop import HandClock, Shop
 
-from tests.support.metrics import Scraped
+from tests.support.metrics import Samples
 
 
 @define
@@ -46,7 +46,7 @@ class Faulty:
 
 
 @define
-class Watching:
+class InstrumentedConsumerOfShop:
     """One consumer, watched, on the memory of a shop."""
 
     consumer: Consumer[Any]
@@ -82,15 +82,15 @@ class Watching:
             HandClock(),
             observer=counted.observe,
         )
-        await redrive(by="ann", reason="it is mended")
+        await redrive(by="ann", reason="it is fixed")
 
     @property
-    def seen(self) -> Scraped:
-        return Scraped.counted(self.instruments)
+    def seen(self) -> Samples:
+        return Samples.counted(self.instruments)
 
 
 async def test_a_life_is_counted_as_business_once_however_often_it_is_given() -> None:
-    watching = Watching(Analyse())
+    watching = InstrumentedConsumerOfShop(Analyse())
     await watching.shop.live("o1", price="12.50")
     await watching.shop.order("o2", price="5.00", currency="USD")
     await watching.shop.call_off("o2", "Out of  stock")
@@ -117,7 +117,7 @@ async def test_a_life_is_counted_as_business_once_however_often_it_is_given() ->
 
 
 async def test_what_was_not_committed_is_not_counted() -> None:
-    watching = Watching(Faulty({"o1"}, StorageUnavailable("memory", "gone")))
+    watching = InstrumentedConsumerOfShop(Faulty({"o1"}, StorageUnavailable("memory", "gone")))
     await watching.shop.live("o1")
 
     with pytest.raises(StorageUnavailable):
@@ -130,7 +130,7 @@ async def test_what_was_not_committed_is_not_counted() -> None:
 async def test_a_batch_whose_commit_fails_is_counted_when_it_is_committed_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    watching = Watching(Analyse())
+    watching = InstrumentedConsumerOfShop(Analyse())
     await watching.shop.order("o1", price="7.00")
     records = await watching.shop.records()
 
@@ -150,7 +150,7 @@ async def test_a_batch_whose_commit_fails_is_counted_when_it_is_committed_later(
 
 
 async def test_of_a_batch_that_fails_only_the_event_that_fails_alone_counts_as_failed() -> None:
-    watching = Watching(Faulty({"o2"}))
+    watching = InstrumentedConsumerOfShop(Faulty({"o2"}))
     for order_id in ("o1", "o2", "o3"):
         await watching.shop.order(order_id)
 
@@ -165,7 +165,7 @@ async def test_of_a_batch_that_fails_only_the_event_that_fails_alone_counts_as_f
 
 async def test_what_is_redriven_is_counted_then() -> None:
     faulty = Faulty({"o1"})
-    watching = Watching(faulty)
+    watching = InstrumentedConsumerOfShop(faulty)
     await watching.shop.order("o1", price="7.00")
     await watching.handle(await watching.shop.records())
     before = watching.seen.total(catalogue.REVENUE)
@@ -177,7 +177,7 @@ async def test_what_is_redriven_is_counted_then() -> None:
 
 
 async def test_missing_events_are_counted_as_gaps() -> None:
-    watching = Watching(Analyse())
+    watching = InstrumentedConsumerOfShop(Analyse())
     await watching.shop.live("o1")
     records = await watching.shop.records()
 
@@ -196,7 +196,7 @@ async def test_the_time_of_a_handler_outside_of_the_transaction_counts() -> None
         while time.perf_counter() < until:
             pass
 
-    watching = Watching(HandlerConsumer("shop.on_created", frozenset({"order.created"}), handler))
+    watching = InstrumentedConsumerOfShop(HandlerConsumer("shop.on_created", frozenset({"order.created"}), handler))
     await watching.shop.order("o1")
 
     await watching.handle(await watching.shop.records())
@@ -208,7 +208,7 @@ async def test_a_handler_that_raises_outside_of_the_transaction_counts_as_failed
     async def handler(event: OrderEvent) -> None:
         raise ValueError(event.customer_id)
 
-    watching = Watching(HandlerConsumer("shop.on_created", frozenset({"order.created"}), handler))
+    watching = InstrumentedConsumerOfShop(HandlerConsumer("shop.on_created", frozenset({"order.created"}), handler))
     await watching.shop.order("o1")
 
     await watching.handle(await watching.shop.records())
@@ -217,7 +217,7 @@ async def test_a_handler_that_raises_outside_of_the_transaction_counts_as_failed
 
 
 async def test_an_order_that_moves_over_several_batches_spends_its_time_once() -> None:
-    watching = Watching(Analyse())
+    watching = InstrumentedConsumerOfShop(Analyse())
     await watching.shop.order("o1")
     await watching.shop.assign("o1")
     await watching.handle(await watching.shop.records())

@@ -1,4 +1,4 @@
-"""What is counted comes out as the catalogue says, and no label ever grows without end."""
+"""Instruments expose what the catalogue declares, and no label grows without bound."""
 
 import pytest
 from orderflow.adapters.telemetry import Instruments
@@ -25,7 +25,7 @@ def test_every_label_is_bounded() -> None:
     assert [label.name for label in labels if label.pattern and not label.source] == []
 
 
-def test_a_counter_and_a_histogram_tell_what_was_counted() -> None:
+def test_a_counter_and_a_histogram_expose_what_was_counted() -> None:
     instruments = Instruments()
 
     instruments.add(COMMANDS, command="create_order", outcome="ok")

@@ -1,4 +1,4 @@
-"""Log lines: one form, the same keys, and nothing that nobody is to read."""
+"""Log lines: one form, the same keys, and no secrets."""
 
 import io
 import json
@@ -100,7 +100,7 @@ def test_what_was_sent_is_not_repeated(lines: Lines) -> None:
     assert lines()[2]["event"] == "refused: reason: *** is no text; allowed: text"
 
 
-def test_a_traceback_tells_the_way_and_no_values(lines: Lines) -> None:
+def test_a_traceback_shows_the_way_and_no_values(lines: Lines) -> None:
     row = 'invalid input for "my street 1"\nDETAIL: Failing row contains (o1, my street 2).'
     try:
         try:
@@ -115,7 +115,7 @@ def test_a_traceback_tells_the_way_and_no_values(lines: Lines) -> None:
     for line in lines():
         assert "my street" not in json.dumps(line)
         assert "RuntimeError: could not keep it" in line["exception"]
-        assert "test_a_traceback_tells_the_way_and_no_values" in line["exception"]
+        assert "test_a_traceback_shows_the_way_and_no_values" in line["exception"]
         assert line["error"] == {"code": "RuntimeError", "context": {"message": "could not keep it"}}
 
 
@@ -156,7 +156,7 @@ def test_secrets_are_known_from_the_settings(said: Callable[..., Lines], setting
 
 
 @pytest.mark.parametrize("name", ["address", "card_token", "email", "password", "text", "token", "authorization"])
-def test_some_keys_are_for_nobody_whoever_says_them(lines: Lines, name: str) -> None:
+def test_some_keys_are_never_logged(lines: Lines, name: str) -> None:
     both(lambda log: log.info("said", **_extra(log, **{name: "mine", "within": {name: "mine"}})))
 
     assert "mine" not in json.dumps(lines())

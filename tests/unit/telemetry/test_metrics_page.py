@@ -1,4 +1,4 @@
-"""docs/metrics.md tells of every metric as it is."""
+"""docs/metrics.md describes every metric as it is."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A scrape tells what is so just now, and the rest also when somebody does not answer."""
+"""A scrape exposes the current state, and all the rest if a server does not answer."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,7 +13,7 @@ from orderflow.application.event_log.records import bucket_of
 from orderflow.domain.errors import StorageUnavailable, StreamUnavailable
 from pytest_mock import MockerFixture
 
-from tests.support.metrics import Scraped
+from tests.support.metrics import Samples
 
 PIZZA = OrderLine(food_id="F1", food_name="Pizza", price=Money("9.00", "EUR"), quantity=1, discount=Money("0", "EUR"))
 
@@ -44,9 +44,9 @@ class Installation:
         }
         self.scrape = Scrape(parts["instruments"], States(**parts))
 
-    async def now(self) -> Scraped:
+    async def now(self) -> Samples:
         text, _ = await self.scrape()
-        return Scraped.of(text.decode())
+        return Samples.of(text.decode())
 
 
 async def two_orders(flow: OrderFlow) -> None:
@@ -65,7 +65,7 @@ def _partitions(outcome: int | Exception) -> Callable[[], Awaitable[int]]:
     return ask
 
 
-async def test_open_orders_and_what_consumers_have_yet_to_handle_are_told() -> None:
+async def test_open_orders_and_what_consumers_have_yet_to_handle_are_exposed() -> None:
     async with OrderFlow.in_memory(consumers=()) as flow:
         await two_orders(flow)
 
@@ -81,7 +81,7 @@ async def test_open_orders_and_what_consumers_have_yet_to_handle_are_told() -> N
     assert catalogue.PARTITION_EVENTS.name not in seen.samples
 
 
-async def test_events_are_told_by_partition_with_their_skew() -> None:
+async def test_events_are_exposed_by_partition_with_their_skew() -> None:
     async with OrderFlow.in_memory(consumers=()) as flow:
         await two_orders(flow)
 
@@ -94,7 +94,7 @@ async def test_events_are_told_by_partition_with_their_skew() -> None:
     assert seen.total(catalogue.PARTITION_SKEW) == pytest.approx(max(expected.values()) / 1.5)
 
 
-async def test_a_kafka_that_does_not_answer_is_counted_and_the_rest_is_told() -> None:
+async def test_a_kafka_that_does_not_answer_is_counted_and_the_rest_is_exposed() -> None:
     async with OrderFlow.in_memory(consumers=()) as flow:
         await two_orders(flow)
         asked = Installation(flow, {"partitions": _partitions(StreamUnavailable("Kafka", "gone"))})
@@ -125,7 +125,7 @@ class Broken:
 @pytest.mark.parametrize(
     "failure", [StorageUnavailable("memory", "gone"), None, RuntimeError("a fault")], ids=["away", "silent", "a fault"]
 )
-async def test_a_database_that_does_not_answer_is_counted_and_the_rest_is_told(failure: Exception | None) -> None:
+async def test_a_database_that_does_not_answer_is_counted_and_the_rest_is_exposed(failure: Exception | None) -> None:
     async with OrderFlow.in_memory(consumers=()) as flow:
         asked = Installation(flow, {"orders": Broken(failure), "dead_letters": Broken(failure)})
         asked.scrape.instruments.add(catalogue.CREATED)
@@ -159,9 +159,9 @@ async def test_the_number_of_partitions_is_asked_once_in_a_while() -> None:
 )
 async def test_the_form_is_the_one_that_is_accepted(accept: str, content_type: str) -> None:
     async with OrderFlow.in_memory(consumers=()) as flow:
-        text, told = await Installation(flow).scrape(accept)
+        text, returned_type = await Installation(flow).scrape(accept)
 
-    assert told.startswith(content_type)
+    assert returned_type.startswith(content_type)
     assert (b"# EOF" in text) == (content_type != "text/plain")
     assert b"_created{" not in text
 

@@ -110,7 +110,7 @@ async def test_a_request_its_use_case_its_commit_and_its_handling_are_one_trace(
     assert all(span.start <= span.end for span in spans)
 
 
-async def test_a_refusal_is_told_by_its_code_alone(flow: OrderFlow, collector: OtlpReceiver) -> None:
+async def test_a_refusal_is_recorded_by_its_code_alone(flow: OrderFlow, collector: OtlpReceiver) -> None:
     with pytest.raises(InvalidInput):
         await placed(flow, "two words")
     [span] = received(collector, 1)
@@ -167,7 +167,7 @@ async def test_the_application_around_us_may_do_the_recording(monkeypatch: pytes
     assert spans["create_order"].parent.span_id == around.get_span_context().span_id
 
 
-async def test_without_anybody_who_records_there_is_a_trace_all_the_same() -> None:
+async def test_without_a_recorder_there_is_a_trace_all_the_same() -> None:
     async with OrderFlow.in_memory(consumers=()) as flow:
         assert not flow.container.tracing().on
         await placed(flow, "o1")
@@ -178,7 +178,7 @@ async def test_without_anybody_who_records_there_is_a_trace_all_the_same() -> No
     assert not sampled(delivery.record.traceparent)
 
 
-class Recorded:
+class SpanRecorder:
     """Spans that ended here."""
 
     def __init__(self) -> None:
@@ -216,7 +216,7 @@ def a_record(traceparent: str = TRACE) -> LogRecord:
 
 
 async def test_each_event_of_a_batch_is_sent_in_its_own_trace() -> None:
-    recorded = Recorded()
+    recorded = SpanRecorder()
     topic = InstrumentedRelayTopic(Topic(), recorded.telemetry)
 
     await topic.publish([a_record(), a_record(UNSAMPLED), a_record("")])
@@ -241,7 +241,7 @@ async def test_each_event_of_a_batch_is_sent_in_its_own_trace() -> None:
 
 
 async def test_what_kafka_did_not_take_is_a_span_that_failed() -> None:
-    recorded = Recorded()
+    recorded = SpanRecorder()
     topic = InstrumentedRelayTopic(Topic(StreamUnavailable("Kafka", "away")), recorded.telemetry)
 
     with pytest.raises(StreamUnavailable):
@@ -253,7 +253,7 @@ async def test_what_kafka_did_not_take_is_a_span_that_failed() -> None:
 
 @pytest.mark.parametrize("failure", ["", "ValueError"])
 def test_processing_is_a_span_of_the_consumers_group(failure: str) -> None:
-    recorded = Recorded()
+    recorded = SpanRecorder()
 
     instrumented(Analyse(), recorded.telemetry).observe([a_record()], seconds=0.5, failure=failure)
 
@@ -265,7 +265,7 @@ def test_processing_is_a_span_of_the_consumers_group(failure: str) -> None:
 
 
 def test_a_span_around_the_request_is_its_trace_from_then_on() -> None:
-    recorded = Recorded()
+    recorded = SpanRecorder()
 
     with answering(Request(correlation_id="K1", traceparent=TRACE)):
         with recorded.tracing.span("outer") as outer:

@@ -1,4 +1,4 @@
-"""What an endpoint may be, and what it wants."""
+"""The valid endpoints, and the events that they select."""
 
 from datetime import UTC, datetime
 

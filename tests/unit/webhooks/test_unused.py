@@ -13,7 +13,7 @@ from tests.support.waiting import eventually_async
 from tests.unit.entrypoints.test_embedded import pizzas
 
 
-async def test_without_an_endpoint_it_has_no_cursor_and_nobody_misses_it(tmp_path: Path) -> None:
+async def test_without_an_endpoint_it_has_no_cursor_and_is_not_missing(tmp_path: Path) -> None:
     async with OrderFlow.open(f"sqlite:///{tmp_path}/shop.db", consumers=["analytics", WEBHOOKS]) as flow:
         await flow.create_order(customer_id="C1", restaurant_id="R7", lines=pizzas(), currency="EUR")
         await flow.settled()

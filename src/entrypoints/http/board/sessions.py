@@ -10,7 +10,7 @@ from attrs import evolve, frozen
 from litestar import Request, Response, Router, delete, get, post
 from litestar.params import JSONBody
 
-from ....application.auth import EVERY_SCOPE, Grant
+from ....application.auth import EVERY_SCOPE, Grant, digest_of
 from ....application.sessions import SESSION_LIFETIME, CachedSessions, Session
 from ....domain.actor import Actor
 from ....domain.errors import InvalidInput
@@ -20,7 +20,6 @@ from ..auth import (
     Authenticator,
     KnownTokens,
     Unauthenticated,
-    digest_of,
     is_this_machine,
     not_from_here,
 )

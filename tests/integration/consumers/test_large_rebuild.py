@@ -1,4 +1,4 @@
-"""A rebuild of very many courses is swapped in at a cost that grows with their number, and not with its square."""
+"""A rebuild of very many orders is swapped in at a cost that grows with their number, and not with its square."""
 
 import re
 from typing import Any
@@ -18,24 +18,24 @@ def url(migrated_url: str) -> str:
     return migrated_url
 
 
-async def test_a_course_that_is_the_same_already_is_found_by_its_order(world: World) -> None:
+async def test_progress_that_is_the_same_already_is_found_by_its_order(world: World) -> None:
     shop = Shop()
     await shop.live("o1")
     await world.handling()(await shop.records())
-    course = (await world.effects.analytics.of_orders(["o1"]))["o1"]
-    await _swapped(world, course)
+    progress = (await world.effects.analytics.of_orders(["o1"]))["o1"]
+    await _swapped(world, progress)
 
-    asked = await _swapped(world, course)
+    asked = await _swapped(world, progress)
 
     plan = await _plan(world, *next(it for it in asked if it[0].startswith("INSERT INTO order_progress (")))
     assert re.search(r"(Hash|Merge|Index) Cond: .*order_id\)?(::text)? = ", plan), plan
 
 
-async def _swapped(world: World, course: OrderProgress) -> list[tuple[str, Any]]:
-    """What the database is asked while MANY courses like this one are swapped in."""
+async def _swapped(world: World, progress: OrderProgress) -> list[tuple[str, Any]]:
+    """Swap in MANY copies of an order's progress, and return the statements that the database got."""
     await world.effects.analytics_shadow.begin("run")
     async with world.effects.analytics_shadow.store("run") as work:
-        await work.analytics.keep([evolve(course, order_id=f"o{number}") for number in range(MANY)])
+        await work.analytics.keep([evolve(progress, order_id=f"o{number}") for number in range(MANY)])
     engine, asked = world.storage.database.engine.sync_engine, list[tuple[str, Any]]()
 
     def note(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
