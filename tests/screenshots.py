@@ -18,6 +18,7 @@ from playwright.sync_api import Browser
 
 from tests.support.board import BoardPage, Service, browser, chromium, looking, service, watched_day
 from tests.support.databases import migrated
+from tests.support.servers import MissingServer
 
 FOODS = ("Pizza Margherita", "Green curry", "Tiramisu", "Ramen", "Falafel wrap", "Cola", "Poke bowl")
 NAMES = ("Ann Smith", "Jürgen Müller", "Zoë Blanc", "Li Wei")
@@ -77,6 +78,7 @@ def take(look: BoardPage, folder: Path, window: str) -> None:
     """One picture of each view."""
 
     def picture(name: str) -> None:
+        look.page.evaluate("scrollTo(0, 0)")  # its header stays where it is
         look.page.screenshot(path=folder / f"{name}-{window}.png", full_page=True)
 
     look.page.clock.install()
@@ -111,7 +113,7 @@ def take_day(opened: Browser, folder: Path, temporary: Path) -> None:
     """Pictures of a day that is watched: at noon in each window, and of the map and the orders at its end."""
     with watched_day(temporary, "--orders", "300") as day, looking(opened, day.url, **WINDOWS["light"]) as look:
         look.page.goto(day.link)
-        look.page.locator("day-clock strong", has_text=re.compile("^12:[3-5]")).wait_for()
+        look.page.locator("day-clock strong", has_text=re.compile("^(12:[3-5]|1[3-9]:|2)")).wait_for()
         look.page.get_by_role("button", name="Pause").click()
         for window, options in WINDOWS.items():
             with looking(opened, day.url, **options) as other:
@@ -133,6 +135,7 @@ def take_day(opened: Browser, folder: Path, temporary: Path) -> None:
 
 
 def main(folder: Path) -> None:
+    program = chromium()
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary:
         url = f"sqlite:///{temporary}/board.db"
@@ -141,7 +144,7 @@ def main(folder: Path) -> None:
             place_orders(shop)
             with ThreadPoolExecutor() as elsewhere:
                 elsewhere.submit(asyncio.run, park(url)).result()
-            with browser(chromium()) as opened:
+            with browser(program) as opened:
                 for window, options in WINDOWS.items():
                     with looking(opened, shop.url, **options) as look:
                         take(look, folder, window)
@@ -150,4 +153,7 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "build/screenshots"))
+    try:
+        main(Path(sys.argv[1] if len(sys.argv) > 1 else "build/screenshots"))
+    except MissingServer as missing:
+        sys.exit(f"no picture is made: {missing}")

@@ -127,6 +127,12 @@ class WatchedDay:
         return (self.folder / "demo.out").read_text(encoding="utf-8")
 
     @property
+    def opened(self) -> str:
+        """What it has opened in the browser."""
+        file = self.folder / "opened"
+        return file.read_text(encoding="utf-8") if file.exists() else ""
+
+    @property
     def link(self) -> str:
         """The address that it prints first."""
         found = re.search(r"the board: (http://\S+)", self.said)
@@ -140,9 +146,12 @@ class WatchedDay:
 
 @contextmanager
 def watched_day(folder: Path, *arguments: str) -> Iterator[WatchedDay]:
-    from tests.support.stack import Stack
-
-    with Stack(folder, f"sqlite:///{folder}/unused.db", "", "orders").begin("demo", "--board", *arguments) as process:
+    """The browser that it opens is a program that keeps the address."""
+    program = folder / "browser"
+    program.write_text(f'#!/bin/sh\nprintf %s "$1" > "{folder}/opened"\n')
+    program.chmod(0o755)
+    stack = Stack(folder, f"sqlite:///{folder}/unused.db", "", "orders", settings={"BROWSER": str(program)})
+    with stack.begin("demo", "--open", *arguments) as process:
         day = WatchedDay(process, folder)
         try:
             eventually(

@@ -8,9 +8,11 @@ from typing import Any, TypeVar
 from attrs import frozen
 
 from ...application.analytics.figures import (
+    ALWAYS,
     DeliveryTimes,
     MinuteSales,
     RestaurantSales,
+    Span,
     StateTime,
     delivery_times,
     minute_of,
@@ -47,43 +49,45 @@ class MemoryAnalyticsQueries:
     async def per_minute(
         self, start: datetime, end: datetime, restaurant_id: str | None = None, *, limit: int | None = None
     ) -> Sequence[MinuteSales]:
-        sold = _grouped(
-            (minute_of(it.created_at), it) for it in self._of(restaurant_id) if start <= it.created_at < end
-        )
+        sold = _grouped((minute_of(it.created_at), it) for it in self._of(restaurant_id, Span(start, end)))
         return [MinuteSales(minute=minute, **_sums(currency, orders)) for (minute, currency), orders in sold][:limit]
 
     async def per_restaurant(
-        self, restaurant_id: str | None = None, *, limit: int | None = None
+        self, restaurant_id: str | None = None, span: Span = ALWAYS, *, limit: int | None = None
     ) -> Sequence[RestaurantSales]:
-        sold = _grouped((it.restaurant_id, it) for it in self._of(restaurant_id))
+        sold = _grouped((it.restaurant_id, it) for it in self._of(restaurant_id, span))
         return [
             RestaurantSales(restaurant_id=restaurant_id, **_sums(currency, orders))
             for (restaurant_id, currency), orders in sold
         ][:limit]
 
-    async def by_state(self, restaurant_id: str | None = None) -> Mapping[OrderState, int]:
-        counted = Counter(it.state for it in self._of(restaurant_id))
+    async def by_state(self, restaurant_id: str | None = None, span: Span = ALWAYS) -> Mapping[OrderState, int]:
+        counted = Counter(it.state for it in self._of(restaurant_id, span))
         return {state: counted[state] for state in OrderState}
 
-    async def time_in_states(self, restaurant_id: str | None = None) -> Sequence[StateTime]:
+    async def time_in_states(self, restaurant_id: str | None = None, span: Span = ALWAYS) -> Sequence[StateTime]:
         total: dict[OrderState, timedelta] = defaultdict(timedelta)
         seconds: dict[OrderState, Counter[int]] = defaultdict(Counter)
-        for order in self._of(restaurant_id):
+        for order in self._of(restaurant_id, span):
             for state, spent in order.spent.items():
                 total[state] += spent
                 seconds[state][spent // timedelta(seconds=1)] += 1
         return [state_time(state, total[state], seconds[state]) for state in OrderState if state in total]
 
-    async def cancellations(self, restaurant_id: str | None = None, *, limit: int | None = None) -> Mapping[str, int]:
-        counted = Counter(it.cancel_reason for it in self._of(restaurant_id) if it.cancel_reason is not None)
+    async def cancellations(
+        self, restaurant_id: str | None = None, span: Span = ALWAYS, *, limit: int | None = None
+    ) -> Mapping[str, int]:
+        counted = Counter(it.cancel_reason for it in self._of(restaurant_id, span) if it.cancel_reason is not None)
         return dict(sorted(counted.items(), key=lambda item: (-item[1], item[0]))[:limit])
 
-    async def delivery_times(self, restaurant_id: str | None = None) -> DeliveryTimes:
-        taken = (it.delivery_minutes for it in self._of(restaurant_id))
+    async def delivery_times(self, restaurant_id: str | None = None, span: Span = ALWAYS) -> DeliveryTimes:
+        taken = (it.delivery_minutes for it in self._of(restaurant_id, span))
         return delivery_times(Counter(minutes for minutes in taken if minutes is not None))
 
-    def _of(self, restaurant_id: str | None) -> Sequence[OrderProgress]:
-        return [it for it in self._progress.values() if restaurant_id in (None, it.restaurant_id)]
+    def _of(self, restaurant_id: str | None, span: Span) -> Sequence[OrderProgress]:
+        return [
+            it for it in self._progress.values() if restaurant_id in (None, it.restaurant_id) and it.created_at in span
+        ]
 
     async def of_orders(self, order_ids: Collection[str]) -> Mapping[str, OrderProgress]:
         return {order_id: self._progress[order_id] for order_id in order_ids if order_id in self._progress}

@@ -23,9 +23,11 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ...application.analytics.figures import (
+    ALWAYS,
     DeliveryTimes,
     MinuteSales,
     RestaurantSales,
+    Span,
     StateTime,
     delivery_times,
     minute_of,
@@ -150,12 +152,8 @@ class SqlAnalyticsQueries:
         self, start: datetime, end: datetime, restaurant_id: str | None = None, *, limit: int | None = None
     ) -> Sequence[MinuteSales]:
         minute = order_progress.c.created_minute
-        created_at = order_progress.c.created_at
         sales = _sales(minute).where(
-            minute.between(_minutes(start), _minutes(end)),  # which has an index
-            created_at >= start,
-            created_at < end,
-            *_of(restaurant_id),
+            *_of(restaurant_id, Span(start, end)),
         )
         return [
             MinuteSales(minute=datetime.fromtimestamp(row[0] * 60, UTC), **_sums(row))
@@ -163,37 +161,39 @@ class SqlAnalyticsQueries:
         ]
 
     async def per_restaurant(
-        self, restaurant_id: str | None = None, *, limit: int | None = None
+        self, restaurant_id: str | None = None, span: Span = ALWAYS, *, limit: int | None = None
     ) -> Sequence[RestaurantSales]:
-        sales = await self._rows(_sales(order_progress.c.restaurant_id).where(*_of(restaurant_id)).limit(limit))
+        sales = await self._rows(_sales(order_progress.c.restaurant_id).where(*_of(restaurant_id, span)).limit(limit))
         return [RestaurantSales(restaurant_id=row[0], **_sums(row)) for row in sales]
 
-    async def by_state(self, restaurant_id: str | None = None) -> Mapping[OrderState, int]:
+    async def by_state(self, restaurant_id: str | None = None, span: Span = ALWAYS) -> Mapping[OrderState, int]:
         state = order_progress.c.state
-        states = select(state, func.count()).where(*_of(restaurant_id)).group_by(state)
+        states = select(state, func.count()).where(*_of(restaurant_id, span)).group_by(state)
         counted = {row[0]: row[1] for row in await self._rows(states)}
         return {state: counted.get(state, 0) for state in OrderState}
 
-    async def time_in_states(self, restaurant_id: str | None = None) -> Sequence[StateTime]:
-        times = [await self._time_in(state, name, restaurant_id) for state, name in SPENT.items()]
+    async def time_in_states(self, restaurant_id: str | None = None, span: Span = ALWAYS) -> Sequence[StateTime]:
+        times = [await self._time_in(state, name, restaurant_id, span) for state, name in SPENT.items()]
         return [time for time in times if time is not None]
 
-    async def cancellations(self, restaurant_id: str | None = None, *, limit: int | None = None) -> Mapping[str, int]:
+    async def cancellations(
+        self, restaurant_id: str | None = None, span: Span = ALWAYS, *, limit: int | None = None
+    ) -> Mapping[str, int]:
         reason, number = order_progress.c.cancel_reason, func.count()
         by_bytes = reason if self._database.backend == SQLITE else reason.collate("C")
         counted = (
             select(reason, number)
-            .where(reason.is_not(None), *_of(restaurant_id))
+            .where(reason.is_not(None), *_of(restaurant_id, span))
             .group_by(reason)
             .order_by(number.desc(), by_bytes)
             .limit(limit)
         )
         return {row[0]: row[1] for row in await self._rows(counted)}
 
-    async def delivery_times(self, restaurant_id: str | None = None) -> DeliveryTimes:
+    async def delivery_times(self, restaurant_id: str | None = None, span: Span = ALWAYS) -> DeliveryTimes:
         minutes = order_progress.c.delivery_minutes
         counted = await self._rows(
-            select(minutes, func.count()).where(minutes.is_not(None), *_of(restaurant_id)).group_by(minutes)
+            select(minutes, func.count()).where(minutes.is_not(None), *_of(restaurant_id, span)).group_by(minutes)
         )
         return delivery_times({row[0]: row[1] for row in counted})
 
@@ -210,13 +210,13 @@ class SqlAnalyticsQueries:
         found = {row["order_id"]: [name for name in wanted if row[name] != wanted[name]] for row, wanted in derived}
         return {order_id: names for order_id, names in found.items() if names}
 
-    async def _time_in(self, state: OrderState, name: str, restaurant_id: str | None) -> StateTime | None:
+    async def _time_in(self, state: OrderState, name: str, restaurant_id: str | None, span: Span) -> StateTime | None:
         spent = order_progress.c[name]
         # The databases round divisions differently, but not remainders.
         second = (spent - spent % _SECOND_US).label("second")
         counted = await self._rows(
             select(second, func.count(), func.sum(spent))
-            .where(spent.is_not(None), *_of(restaurant_id))
+            .where(spent.is_not(None), *_of(restaurant_id, span))
             .group_by(second)
         )
         if not counted:
@@ -229,8 +229,14 @@ class SqlAnalyticsQueries:
         return await self._database.rows(query)
 
 
-def _of(restaurant_id: str | None) -> Sequence[ColumnElement[bool]]:
-    return () if restaurant_id is None else (order_progress.c.restaurant_id == restaurant_id,)
+def _of(restaurant_id: str | None, span: Span) -> Sequence[ColumnElement[bool]]:
+    it = order_progress.c
+    conditions = [] if restaurant_id is None else [it.restaurant_id == restaurant_id]
+    if span.start is not None:  # the minutes have an index
+        conditions += [it.created_minute >= _minutes(span.start), it.created_at >= span.start]
+    if span.end is not None:
+        conditions += [it.created_minute <= _minutes(span.end), it.created_at < span.end]
+    return conditions
 
 
 def _sales(key: ColumnElement[Any]) -> Select[Any]:

@@ -23,6 +23,28 @@ def check_interval(start: datetime, end: datetime) -> None:
         raise InvalidInput("start", f"it is after the end, {end.isoformat()}", "a time that is not after the end")
 
 
+@frozen
+class Span:
+    """The times from ``start`` until before ``end``; None leaves a side open.
+
+    Raises:
+        InvalidInput: which names ``start``, if it ends before it starts.
+    """
+
+    start: datetime | None = None
+    end: datetime | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if self.start is not None and self.end is not None:
+            check_interval(self.start, self.end)
+
+    def __contains__(self, moment: datetime) -> bool:
+        return (self.start is None or self.start <= moment) and (self.end is None or moment < self.end)
+
+
+ALWAYS = Span()
+
+
 @frozen(kw_only=True)
 class Sales:
     """The sales of some orders in one ``currency``."""

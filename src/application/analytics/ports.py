@@ -6,7 +6,7 @@ from typing import Protocol
 
 from ...domain.lifecycle import OrderState
 from ..consuming.consumer import ConsumerTransaction
-from .figures import DeliveryTimes, MinuteSales, RestaurantSales, StateTime
+from .figures import ALWAYS, DeliveryTimes, MinuteSales, RestaurantSales, Span, StateTime
 from .order_progress import OrderProgress
 
 
@@ -30,7 +30,10 @@ class AnalyticsTransaction(ConsumerTransaction, Protocol):
 
 
 class AnalyticsQueries(Protocol):
-    """Reads progress and figures: of all restaurants, or of the orders of one. With ``limit``, the first so many."""
+    """Reads progress and figures: of all restaurants, or of the orders of one; of those created in a span of time.
+
+    With ``limit``, the first so many.
+    """
 
     async def per_minute(
         self, start: datetime, end: datetime, restaurant_id: str | None = None, *, limit: int | None = None
@@ -42,24 +45,26 @@ class AnalyticsQueries(Protocol):
         ...
 
     async def per_restaurant(
-        self, restaurant_id: str | None = None, *, limit: int | None = None
+        self, restaurant_id: str | None = None, span: Span = ALWAYS, *, limit: int | None = None
     ) -> Sequence[RestaurantSales]:
         """Return the sales by restaurant and currency."""
         ...
 
-    async def by_state(self, restaurant_id: str | None = None) -> Mapping[OrderState, int]:
+    async def by_state(self, restaurant_id: str | None = None, span: Span = ALWAYS) -> Mapping[OrderState, int]:
         """Return the number of orders in each state; every state is included."""
         ...
 
-    async def time_in_states(self, restaurant_id: str | None = None) -> Sequence[StateTime]:
+    async def time_in_states(self, restaurant_id: str | None = None, span: Span = ALWAYS) -> Sequence[StateTime]:
         """Return the times of the states that some order has left, in the order of the states."""
         ...
 
-    async def cancellations(self, restaurant_id: str | None = None, *, limit: int | None = None) -> Mapping[str, int]:
+    async def cancellations(
+        self, restaurant_id: str | None = None, span: Span = ALWAYS, *, limit: int | None = None
+    ) -> Mapping[str, int]:
         """Return the number of cancelled orders by reason, the largest first."""
         ...
 
-    async def delivery_times(self, restaurant_id: str | None = None) -> DeliveryTimes: ...
+    async def delivery_times(self, restaurant_id: str | None = None, span: Span = ALWAYS) -> DeliveryTimes: ...
 
     async def of_orders(self, order_ids: Collection[str]) -> Mapping[str, OrderProgress]:
         """Return the progress of these orders, by order."""

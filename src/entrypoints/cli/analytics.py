@@ -5,13 +5,15 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from ...application.analytics.figures import check_interval
+from ...application.analytics.figures import Span, check_interval
 from .arguments import parse_time
 from .session import rows, session
 
 app = App(name="analytics")
 
 Restaurant = Annotated[str | None, Parameter(help="only the orders of this restaurant")]
+Start = Annotated[str | None, Parameter(help="only orders created at or after this time")]
+End = Annotated[str | None, Parameter(help="only orders created before this time")]
 HOUR = timedelta(hours=1)
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 
@@ -37,10 +39,11 @@ async def minutes(*, start: str | None = None, end: str | None = None, restauran
 
 
 @app.command
-async def restaurants(*, restaurant: Restaurant = None) -> None:
+async def restaurants(*, start: Start = None, end: End = None, restaurant: Restaurant = None) -> None:
     """Show orders and revenue per restaurant, by currency."""
+    span = _span(start, end)
     async with session().opened() as container:
-        found = await container.effects().analytics.per_restaurant(restaurant)
+        found = await container.effects().analytics.per_restaurant(restaurant, span)
     table = rows(
         "restaurant",
         "currency",
@@ -54,11 +57,12 @@ async def restaurants(*, restaurant: Restaurant = None) -> None:
 
 
 @app.command
-async def states(*, restaurant: Restaurant = None) -> None:
+async def states(*, start: Start = None, end: End = None, restaurant: Restaurant = None) -> None:
     """Show how many orders are in each state now, and how long orders stay in it, in seconds."""
+    span = _span(start, end)
     async with session().opened() as container:
-        counts = await container.effects().analytics.by_state(restaurant)
-        times = {t.state: t for t in await container.effects().analytics.time_in_states(restaurant)}
+        counts = await container.effects().analytics.by_state(restaurant, span)
+        times = {t.state: t for t in await container.effects().analytics.time_in_states(restaurant, span)}
     found = [
         {"state": state, "orders": count, "left": t.orders, "mean": t.mean, "median": t.median, "p90": t.p90}
         if (t := times.get(state))
@@ -72,15 +76,21 @@ async def states(*, restaurant: Restaurant = None) -> None:
 
 
 @app.command
-async def cancellations(*, restaurant: Restaurant = None) -> None:
+async def cancellations(*, start: Start = None, end: End = None, restaurant: Restaurant = None) -> None:
     """Show how many orders were cancelled, by reason."""
+    span = _span(start, end)
     async with session().opened() as container:
-        found = await container.effects().analytics.cancellations(restaurant)
+        found = await container.effects().analytics.cancellations(restaurant, span)
     session().show(found, rows("reason", "orders", of=found.items()))
 
 
 @app.command
-async def deliveries(*, restaurant: Restaurant = None) -> None:
+async def deliveries(*, start: Start = None, end: End = None, restaurant: Restaurant = None) -> None:
     """Show percentiles of the minutes from creation to delivery."""
+    span = _span(start, end)
     async with session().opened() as container:
-        session().show(await container.effects().analytics.delivery_times(restaurant))
+        session().show(await container.effects().analytics.delivery_times(restaurant, span))
+
+
+def _span(start: str | None, end: str | None) -> Span:
+    return Span(parse_time(start, "start"), parse_time(end, "end"))

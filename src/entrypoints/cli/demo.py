@@ -30,7 +30,8 @@ DEMO_ORDERS = 300
 DEMO_SEED = 7
 MOST_WATCHED = 5_000
 """Orders of a day that can be watched: its map is one document."""
-_QUIET = ("orderflow", "orderflow.audit")
+_QUIET = ("", "orderflow", "orderflow.audit")
+"""The loggers whose lines are suppressed: the root, and those whose level is set by name."""
 
 
 async def demo(
@@ -116,7 +117,7 @@ def _is_watched(orders: int, asked: bool | None) -> bool:
 
 @contextmanager
 def quiet(level: int = logging.WARNING) -> Iterator[None]:
-    """Suppress log lines below ``level``: notifications and audit lines would bury the progress bar and the tables."""
+    """Suppress log lines below ``level``: migrations, notifications and audit lines would bury the result."""
     loggers = {name: logging.getLogger(name) for name in _QUIET}
     levels = {name: logger.level for name, logger in loggers.items()}
     for logger in loggers.values():

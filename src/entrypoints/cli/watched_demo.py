@@ -4,7 +4,7 @@ import asyncio
 import logging
 import webbrowser
 from collections.abc import Sequence
-from functools import partial
+from contextvars import copy_context
 from typing import TYPE_CHECKING
 
 from attrs import evolve, field, frozen
@@ -127,7 +127,7 @@ class _WatchedDemo:
             f"{FIRST_LOOK_SECONDS:.0f} seconds. Ctrl-C ends it."
         )
         if self.open_browser:
-            asyncio.get_running_loop().run_in_executor(None, partial(_open, link))
+            asyncio.get_running_loop().run_in_executor(None, copy_context().run, _open, link)
         self.ready.set()
 
     async def _live(self) -> int:

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 from attrs import field, frozen
 from litestar import Request, Response, get
 from litestar.connection import ASGIConnection
-from litestar.di import NamedDependency
+from litestar.di import NamedDependency, Provide
 from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler
 
-from ...application.analytics.figures import DeliveryTimes, MinuteSales, RestaurantSales, check_interval
+from ...application.analytics.figures import DeliveryTimes, MinuteSales, RestaurantSales, Span, check_interval
 from ...application.analytics.ports import AnalyticsQueries
 from ...domain.actor import Actor, Role
 from ...domain.errors import InvalidInput
@@ -32,6 +32,19 @@ HOUR = timedelta(hours=1)
 REFUSALS = problems(400, 401, 403, 500, 503)
 Start = Annotated[str | None, time("start", "the default is one hour before the end")]
 End = Annotated[str | None, time("end", "the default is now")]
+
+
+def parse_span(
+    start: Annotated[str | None, time("start", "only orders created at or after this time")] = None,
+    end: Annotated[str | None, time("end", "only orders created before this time")] = None,
+) -> Span:
+    """Return the span with these parameters. Raises InvalidInput."""
+    return Span(None if start is None else parse_time(start, "start"), None if end is None else parse_time(end, "end"))
+
+
+SPAN = {"span": Provide(parse_span, sync_to_thread=False)}
+"""The dependency of a route whose figures are of a span of time."""
+SPAN_QUERY = {"restaurantId", "start", "end"}
 
 
 @frozen(kw_only=True)
@@ -130,18 +143,18 @@ async def read_minutes(
 
 
 async def read_restaurants(
-    figures: Figures, by: Actor, restaurant_id: str | None, *, limit: int | None = None
+    figures: Figures, by: Actor, restaurant_id: str | None, span: Span, *, limit: int | None = None
 ) -> Sequence[RestaurantSales]:
     restaurant = _bounded(by, restaurant_id)
     async with figures.turns:
-        return await figures.views.per_restaurant(restaurant, limit=limit)
+        return await figures.views.per_restaurant(restaurant, span, limit=limit)
 
 
-async def read_states(figures: Figures, by: Actor, restaurant_id: str | None) -> Sequence[StateView]:
+async def read_states(figures: Figures, by: Actor, restaurant_id: str | None, span: Span) -> Sequence[StateView]:
     restaurant = _bounded(by, restaurant_id)
     async with figures.turns:
-        now = await figures.views.by_state(restaurant)
-        times = {each.state: each for each in await figures.views.time_in_states(restaurant)}
+        now = await figures.views.by_state(restaurant, span)
+        times = {each.state: each for each in await figures.views.time_in_states(restaurant, span)}
     found = []
     for state, orders in now.items():
         stays = times.get(state)
@@ -156,18 +169,20 @@ async def read_states(figures: Figures, by: Actor, restaurant_id: str | None) ->
 
 
 async def read_cancellations(
-    figures: Figures, by: Actor, restaurant_id: str | None, *, limit: int | None = None
+    figures: Figures, by: Actor, restaurant_id: str | None, span: Span, *, limit: int | None = None
 ) -> Sequence[ReasonView]:
     restaurant = _bounded(by, restaurant_id)
     async with figures.turns:
-        counted = await figures.views.cancellations(restaurant, limit=limit)
+        counted = await figures.views.cancellations(restaurant, span, limit=limit)
     return [ReasonView(reason=reason, orders=orders) for reason, orders in counted.items()]
 
 
-async def read_deliveries(figures: Figures, by: Actor, restaurant_id: str | None) -> Sequence[DeliveryTimes]:
+async def read_deliveries(
+    figures: Figures, by: Actor, restaurant_id: str | None, span: Span
+) -> Sequence[DeliveryTimes]:
     restaurant = _bounded(by, restaurant_id)
     async with figures.turns:
-        return [await figures.views.delivery_times(restaurant)]
+        return [await figures.views.delivery_times(restaurant, span)]
 
 
 @get(
@@ -196,13 +211,17 @@ async def minutes(
     responses=REFUSALS,
     operation_id="salesPerRestaurant",
     summary="Orders and revenue per restaurant",
-    opt={"query": {"restaurantId"}},
+    dependencies=SPAN,
+    opt={"query": SPAN_QUERY},
 )
 async def restaurants(
-    request: Request[Actor, Any, Any], figures: NamedDependency[Figures], restaurant_id: RestaurantId = None
+    request: Request[Actor, Any, Any],
+    figures: NamedDependency[Figures],
+    span: NamedDependency[Span],
+    restaurant_id: RestaurantId = None,
 ) -> Response[RestaurantsView]:
-    """Include all orders that were ever created."""
-    found = await read_restaurants(figures, request.user, restaurant_id, limit=MOST + 1)
+    """Include the orders created from start until before end; without these, all."""
+    found = await read_restaurants(figures, request.user, restaurant_id, span, limit=MOST + 1)
     return json_response(RestaurantsView(restaurants=tuple(found[:MOST]), more=len(found) > MOST))
 
 
@@ -212,13 +231,20 @@ async def restaurants(
     responses=REFUSALS,
     operation_id="ordersByState",
     summary="Orders by state now, and the time spent in each",
-    opt={"query": {"restaurantId"}},
+    dependencies=SPAN,
+    opt={"query": SPAN_QUERY},
 )
 async def states(
-    request: Request[Actor, Any, Any], figures: NamedDependency[Figures], restaurant_id: RestaurantId = None
+    request: Request[Actor, Any, Any],
+    figures: NamedDependency[Figures],
+    span: NamedDependency[Span],
+    restaurant_id: RestaurantId = None,
 ) -> Response[StatesView]:
-    """Return mean, median and 90th percentile of the seconds that orders spent in a state before they left it."""
-    return json_response(StatesView(states=tuple(await read_states(figures, request.user, restaurant_id))))
+    """Return the states now of the orders created from start until before end; without these, of all.
+
+    Mean, median and 90th percentile are of the seconds that orders spent in a state before they left it.
+    """
+    return json_response(StatesView(states=tuple(await read_states(figures, request.user, restaurant_id, span))))
 
 
 @get(
@@ -227,13 +253,17 @@ async def states(
     responses=REFUSALS,
     operation_id="cancellationsByReason",
     summary="Cancelled orders by reason",
-    opt={"query": {"restaurantId"}},
+    dependencies=SPAN,
+    opt={"query": SPAN_QUERY},
 )
 async def cancellations(
-    request: Request[Actor, Any, Any], figures: NamedDependency[Figures], restaurant_id: RestaurantId = None
+    request: Request[Actor, Any, Any],
+    figures: NamedDependency[Figures],
+    span: NamedDependency[Span],
+    restaurant_id: RestaurantId = None,
 ) -> Response[CancellationsView]:
-    """Include all orders that were ever cancelled."""
-    found = await read_cancellations(figures, request.user, restaurant_id, limit=MOST + 1)
+    """Include the cancelled ones of the orders created from start until before end; without these, all."""
+    found = await read_cancellations(figures, request.user, restaurant_id, span, limit=MOST + 1)
     return json_response(CancellationsView(reasons=tuple(found[:MOST]), more=len(found) > MOST))
 
 
@@ -243,13 +273,20 @@ async def cancellations(
     responses=REFUSALS,
     operation_id="deliveryTimes",
     summary="Delivery times",
-    opt={"query": {"restaurantId"}},
+    dependencies=SPAN,
+    opt={"query": SPAN_QUERY},
 )
 async def deliveries(
-    request: Request[Actor, Any, Any], figures: NamedDependency[Figures], restaurant_id: RestaurantId = None
+    request: Request[Actor, Any, Any],
+    figures: NamedDependency[Figures],
+    span: NamedDependency[Span],
+    restaurant_id: RestaurantId = None,
 ) -> Response[DeliveryTimes]:
-    """Return percentiles of the whole minutes from creation to delivery, null before the first delivery."""
-    [times] = await read_deliveries(figures, request.user, restaurant_id)
+    """Return percentiles of the whole minutes from creation to delivery, null before the first delivery.
+
+    They are of the orders created from start until before end; without these, of all.
+    """
+    [times] = await read_deliveries(figures, request.user, restaurant_id, span)
     return json_response(times)
 
 

@@ -11,11 +11,12 @@ from litestar import Litestar, Request, get
 from litestar.di import NamedDependency
 from litestar.response import Stream
 
+from ...application.analytics.figures import Span
 from ...application.orders.queries import OrderPage, OrderQuery, OrderSort
 from ...domain.actor import Actor
 from ...domain.errors import Unavailable
 from . import analytics
-from .analytics import End, Figures, Start
+from .analytics import SPAN, SPAN_QUERY, End, Figures, Start
 from .calls import Call
 from .csv_rows import Columns, columns_of, csv_lines, order_columns
 from .openapi import CORRELATION, CSV, problems
@@ -54,7 +55,7 @@ EXPORTED: dict[str, tuple[Columns, str, str, Callable[..., Awaitable[Sequence[An
         analytics.read_deliveries,
     ),
 }
-"""The figures of all time, by the name of their route: columns, operation id, summary, and what reads them."""
+"""The figures of any span of time, by the name of their route: columns, operation id, summary, and what reads them."""
 
 log = structlog.get_logger(__name__)
 
@@ -170,12 +171,16 @@ def _export(name: str) -> Any:
         operation_id=operation_id,
         summary=summary,
         description=f"Return the rows of `GET /v1/analytics/{name}`.",
-        opt={"query": {"restaurantId"}, "export": True},
+        dependencies=SPAN,
+        opt={"query": SPAN_QUERY, "export": True},
     )
     async def export(
-        request: Request[Actor, Any, Any], figures: NamedDependency[Figures], restaurant_id: RestaurantId = None
+        request: Request[Actor, Any, Any],
+        figures: NamedDependency[Figures],
+        span: NamedDependency[Span],
+        restaurant_id: RestaurantId = None,
     ) -> Stream:
-        return CsvResponse(name, columns, _steps(await read(figures, request.user, restaurant_id)))
+        return CsvResponse(name, columns, _steps(await read(figures, request.user, restaurant_id, span)))
 
     return export
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from ...application.analytics.analyse import Analyse
-from ...application.analytics.figures import DeliveryTimes, MinuteSales, RestaurantSales
+from ...application.analytics.figures import DeliveryTimes, MinuteSales, RestaurantSales, Span
 from ...application.consuming.consumer import BatchResult
 from ...domain.lifecycle import OrderState
 from .shop import Shop
@@ -53,6 +53,19 @@ class AnalyticsContract:
             "times": [1],
             "deliveries": 0,
         }
+        later, second_minute = Span(minute + timedelta(minutes=1)), Span(minute + timedelta(minutes=1), shop.clock.now)
+        before = Span(end=minute + timedelta(minutes=1))
+        assert [(each.restaurant_id, each.orders) for each in await views.per_restaurant(span=before)] == [
+            ("R1", 1),
+            ("R2", 1),
+        ]
+        assert [(each.currency, each.orders) for each in await views.per_restaurant("R2", later)] == [("EUR", 1)]
+        assert await views.cancellations(span=before) == {}
+        assert await views.cancellations(span=later) == {"no time": 1}
+        assert [each.orders for each in await views.time_in_states(span=later)] == [1]
+        assert await views.time_in_states(span=before) == []
+        assert sum((await views.by_state(span=second_minute)).values()) == 2
+        assert (await views.delivery_times(span=before)).orders == 0
         assert by_minute == [
             _minute(minute, "EUR", 2, 0, "2.35", "2.35"),
             _minute(minute + timedelta(minutes=1), "EUR", 1, 1, "7.00", "0"),

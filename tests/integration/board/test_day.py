@@ -25,7 +25,8 @@ def chrome() -> Iterator[Browser]:
 def test_a_newcomer_watches_the_day_and_looks_after_what_it_leaves(chrome: Browser, tmp_path: Path) -> None:
     with watched_day(tmp_path, "--orders", "20", "--speed", "60") as day, looking(chrome, day.url) as look:
         page = look.page
-        page.goto(day.link)
+        eventually(lambda: day.opened == day.link, deadline=60, that="the board is opened in the browser")
+        page.goto(day.opened)
         expect(page).to_have_url(re.compile("#/day$"))
         watch_at_each_pace(look)
 
@@ -73,6 +74,7 @@ def deliver_what_is_late(look: BoardPage) -> None:
 
 def find_it_by_its_telephone_number(look: BoardPage) -> None:
     page = look.page
+    expect(page.locator(".notified").first).to_contain_text("sent by log, 1 Jan 2024")  # not after the commit of today
     title = page.get_by_role("heading", level=1).inner_text().removeprefix("Order ")
     telephone = page.locator("dt", has_text="Telephone").locator("+ dd").inner_text()
     page.get_by_role("link", name="← Orders").click()
@@ -82,6 +84,10 @@ def find_it_by_its_telephone_number(look: BoardPage) -> None:
 
 def redrive_what_is_parked(look: BoardPage) -> None:
     page = look.page
+    page.get_by_role("link", name="Operation").click()
+    page.get_by_role("button", name="Show the orders").click()
+    page.get_by_role("link", name=re.compile("parked-1$")).click()
+    expect(page.locator(".steps").first).to_contain_text("notifications: parked, LookupError: no text")
     page.get_by_role("link", name="Operation").click()
     page.get_by_role("button", name="Redrive it").click()
     page.get_by_role("dialog").get_by_label("Reason").fill("there is a text now")

@@ -175,6 +175,9 @@ def test_hostile_and_long_texts_are_only_texts(look: BoardPage, shop: Service) -
             {"foodId": "F2", "foodName": long, "price": 9, "quantity": 1},
         ],
         address={"street": HOSTILE[:90], "city": "<b>" + "y" * 90, "note": "n" * 500},
+        customerName=HOSTILE[:90],
+        note=HOSTILE,
+        metadata={"k" * 40: HOSTILE, "<b>": "v" * 200},
     )
     look.enter("restaurant:R7")
     card = look.page.locator("li.card", has_text="&lt;")
@@ -188,6 +191,27 @@ def test_hostile_and_long_texts_are_only_texts(look: BoardPage, shop: Service) -
     expect(look.page.locator("dl")).to_contain_text("<i>C\"1'")
     assert look.page.locator("main script, main img, main b, main i").count() == 0
     assert look.overflow == 0
+    look.page.set_viewport_size({"width": 320, "height": 700})
+    assert look.overflow == 0
+    assert min(look.page.locator("dd").evaluate_all("all => all.map((each) => each.clientWidth)")) > 100
+
+
+def test_what_is_not_there_is_said_and_not_asked_for_again(look: BoardPage, shop: Service) -> None:
+    look.enter("admin:boss", "#/orders/nothing")
+    page = look.page
+    expect(page.get_by_role("alert")).to_have_text("there is no order 'nothing'")
+    expect(page.get_by_role("heading", name="Timeline")).to_be_hidden()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+
+    look.go("#/orders?q=%00")
+
+    expect(page.get_by_role("status")).to_contain_text("There is no such search: q: a control character")
+    shop.place("meanwhile-1")
+    look.go("#/orders")
+    expect(page.get_by_role("status")).to_contain_text("Live")
+    assert sum("q=%00" in url for url in asked) == 2  # the orders and their number
+    look.errors.clear()  # the browser logs each 400 and 404
 
 
 def test_a_killed_server_leaves_no_gap_and_no_double(look: BoardPage, shop: Service) -> None:
@@ -311,6 +335,7 @@ def test_an_operator_redrives_what_is_parked_and_says_why(look: BoardPage, shop:
 
     expect(section.get_by_role("status")).to_contain_text("2 orders unparked")
     expect(section).to_contain_text("No order is parked")
+    assert look.page.evaluate("document.activeElement.closest('section')?.textContent").startswith("Parked orders")
     with shop.api() as client:
         changes = client.get("/v1/operations/changes").json()["changes"]
     assert {(each["by"], each["reason"]) for each in changes} == {
@@ -321,7 +346,13 @@ def test_an_operator_redrives_what_is_parked_and_says_why(look: BoardPage, shop:
 
 def test_an_operator_sees_the_lag_and_pauses_a_consumer(look: BoardPage, shop: Service) -> None:
     look.enter("admin:boss", "#/operation")
-    expect(look.page.get_by_role("region", name="Lag of each reader (table)")).to_contain_text("inventory")
+    readers = look.page.get_by_role("region", name="Lag of each reader (table)")
+    expect(readers).to_contain_text("inventory")
+    readers.focus()
+    for _ in range(2):
+        with look.page.expect_response("**/v1/operations/status"):
+            pass
+    expect(readers).to_be_focused()
     rollout = look.page.get_by_role("region", name="Consumers (table)")
 
     rollout.get_by_role("row", name="inventory").get_by_role("button", name="Pause").click()
@@ -339,6 +370,7 @@ def test_an_operator_sees_the_lag_and_pauses_a_consumer(look: BoardPage, shop: S
 
 
 def test_the_figures_are_those_of_the_api_and_can_be_saved(look: BoardPage, shop: Service) -> None:
+    shop.place("dear-1", orderDetails=[{"foodId": "F1", "foodName": "Pizza", "price": 9_999_999, "quantity": 999}])
     look.enter("restaurant:R7", "#/figures")
     with shop.api("restaurant:R7") as client:
         reasons = client.get("/v1/analytics/cancellations").json()["reasons"]
@@ -348,6 +380,34 @@ def test_the_figures_are_those_of_the_api_and_can_be_saved(look: BoardPage, shop
 
     expect(section.locator("tbody tr")).to_have_count(len(reasons))
     assert exported(look, section) == [{"reason": each["reason"], "orders": str(each["orders"])} for each in reasons]
+    assert cut_texts(look) == []
+    expect(look.page.locator("#begin")).to_be_hidden()
+    look.page.get_by_label("Orders of").select_option("From … until …")
+    look.page.locator("#until").fill("2024-05-17T12:00")
+    expect(look.page.get_by_role("alert")).to_have_text("The times begin after their end.")
+    look.page.locator("#begin").fill("2024-01-01T00:00")
+    look.page.locator("#begin").press("Enter")
+    expect(section).to_contain_text("None.")
+    expect(look.page.get_by_text("for at most 31 days")).to_be_visible()
+    assert exported(look, section) == []
+    expect(look.page).to_have_url(re.compile("from=2024-01-01"))
+    look.page.get_by_label("Orders of").select_option("The last 31 days")
+    expect(section).not_to_contain_text("None.")
+    look.page.set_viewport_size({"width": 390, "height": 800})
+    look.page.get_by_role("button", name="Read again").click()
+    expect(look.page.locator(".chart svg").first).to_have_attribute("viewBox", re.compile("^0 0 340"))
+    assert cut_texts(look) == []
+
+
+def cut_texts(look: BoardPage) -> list[str]:
+    """The texts of charts that do not fit in them."""
+    found: list[str] = look.page.locator(".chart text").evaluate_all(
+        """texts => texts.filter((each) => {
+          const box = each.getBBox();
+          return box.x < 0 || box.x + box.width > each.ownerSVGElement.viewBox.baseVal.width;
+        }).map((each) => each.textContent)"""
+    )
+    return found
 
 
 def exported(look: BoardPage, within: Any) -> list[dict[str, str]]:

@@ -12,10 +12,12 @@ from threading import Thread
 from typing import ClassVar
 
 import pytest
+from attrs import evolve
 
 from tests.support.commands import CommandLine, order_json
 from tests.support.servers import free_port
-from tests.support.stack import Stack
+from tests.support.stack import PROGRAM, Stack
+from tests.support.terminal import Terminal
 from tests.support.waiting import eventually
 
 ORDERS = 10
@@ -292,23 +294,36 @@ def test_a_demo_with_an_invalid_option_exits_2(cli: CommandLine, arguments: list
     assert named in answer.err
 
 
-def test_ctrl_c_ends_a_demo_that_is_watched(tmp_path: Path) -> None:
-    stack = Stack(tmp_path, f"sqlite:///{tmp_path}/unused.db", "", "orders")
-    running = stack.begin("demo", "--board", "--orders", "10", "--speed", "1")
+def test_on_a_terminal_a_demo_has_a_board_until_ctrl_c(tmp_path: Path) -> None:
+    stack = Stack(tmp_path, f"sqlite:///{tmp_path}/unused.db", "", "orders", settings={"CI": ""})
+
+    with Terminal((*PROGRAM, "demo", "--orders", "10", "--speed", "1"), stack.environment) as terminal:
+        terminal.shows("the board: http://")
+        terminal.shows("on sqlite:")
+        terminal.process.send_signal(signal.SIGINT)
+        assert terminal.process.wait(60) == 130
+
+    assert "nothing is kept" in terminal.shown
+    assert "Traceback" not in terminal.shown
+
+
+def test_a_demo_that_finds_no_browser_to_open_says_so(tmp_path: Path) -> None:
+    nothing = {"BROWSER": "/bin/false", "DISPLAY": "", "WAYLAND_DISPLAY": "", "PATH": str(tmp_path)}
+    stack = Stack(tmp_path, f"sqlite:///{tmp_path}/unused.db", "", "orders", settings=nothing)
+    running = stack.begin("demo", "--open", "--orders", "10", "--speed", "1")
     said = tmp_path / "demo.err"
-    eventually(lambda: "on sqlite:" in said.read_text(), deadline=120, that="the board is up")
-
-    running.send_signal(signal.SIGINT)
-
-    assert running.wait(60) == 130
-    assert "nothing is kept" in said.read_text()
-    assert "Traceback" not in said.read_text()
+    try:
+        eventually(lambda: "open the address by hand" in said.read_text(), deadline=120, that="it says so")
+    finally:
+        running.kill()
+        running.wait()
 
 
-def test_the_demo_shows_the_day_and_the_check(cli: CommandLine) -> None:
-    answer = cli("demo", "--orders", "10")
+def test_the_demo_shows_the_day_and_the_check_and_no_log(cli: CommandLine) -> None:
+    answer = evolve(cli, more={"ORDERFLOW_LOG_LEVEL": "info"})("demo", "--orders", "10")
 
     assert answer.code == 0
+    assert '"logger":' not in answer.err
     assert "delivered" in answer.out
     assert "row = fold(log)" in answer.out
     assert "the check is clean" in answer.err

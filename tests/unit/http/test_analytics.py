@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from httpx import AsyncClient
+from orderflow.application.analytics.figures import Span
 from orderflow.entrypoints.http import analytics
 
 from tests.support.door import BOSS, CUSTOMER, RESTAURANT, SHIPPER, Installation, calling, placed
@@ -75,6 +76,19 @@ async def test_sales_by_restaurant(counted: AsyncClient) -> None:
     assert (sales["restaurantId"], sales["orders"], sales["netRevenue"]) == ("R7", 2, 28.5)
 
 
+@pytest.mark.parametrize("path", [path for path in PATHS if path != "minutes"])
+async def test_figures_are_of_the_orders_of_a_span(counted: AsyncClient, path: str) -> None:
+    async def read(query: str) -> Any:
+        return (await counted.get(f"/v1/analytics/{path}?{query}")).json()
+
+    inside = await read("start=2024-05-17T11:30:00Z&end=2024-05-17T11:31:00Z")
+    refused = await counted.get(f"/v1/analytics/{path}?start=2024-05-17T12:00:00Z&end=2024-05-17T11:00:00Z")
+
+    assert inside == await read("")
+    assert inside != await read("start=2024-05-17T11:31:00Z") == await read("end=2024-05-17T11:30:00Z")
+    assert (refused.status_code, refused.json()["errors"][0]["parameter"]) == (400, "start")
+
+
 async def test_states_have_their_orders_and_durations(counted: AsyncClient) -> None:
     answer = await counted.get("/v1/analytics/states")
 
@@ -126,7 +140,7 @@ async def test_figures_take_turns_because_each_reads_all_orders(installation: In
     running = most = 0
 
     class SlowFigures:
-        async def by_state(self, _: str | None) -> dict[str, int]:
+        async def by_state(self, _: str | None, span: Span) -> dict[str, int]:
             nonlocal running, most
             running += 1
             most = max(most, running)
@@ -135,7 +149,7 @@ async def test_figures_take_turns_because_each_reads_all_orders(installation: In
             running -= 1
             return {}
 
-        async def time_in_states(self, _: str | None) -> list[Any]:
+        async def time_in_states(self, _: str | None, span: Span) -> list[Any]:
             return []
 
     async with calling(installation.app(analytics=SlowFigures())) as client:

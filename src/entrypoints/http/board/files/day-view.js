@@ -3,7 +3,7 @@
 import { call, now } from "./api.js";
 import { dayClock } from "./day-clock.js";
 import { COLOURS, courierAt, DayMap, drawDiamond, drawMark, drawRestaurant } from "./day-map.js";
-import { fill, h, setText } from "./dom.js";
+import { fill, h, refill, setText } from "./dom.js";
 import { age, number, shortId, stateName } from "./format.js";
 import { lifecycle, untouched, urgency, whyLate } from "./lifecycle.js";
 import { Orders } from "./live.js";
@@ -232,7 +232,7 @@ class DayView extends HTMLElement {
       const where = `${Math.round(place.x)} m east, ${Math.round(place.y)} m north`;
       return [[courier.id, place.to === null ? "stands" : "on a way", where]];
     });
-    fill(
+    refill(
       this.#tables,
       h("h2", null, "Open orders"),
       table("Open orders", ["Order", "State", "From", "#For"], rows),

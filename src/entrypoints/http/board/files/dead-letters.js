@@ -2,7 +2,7 @@
 
 import { call } from "./api.js";
 import { ask, explain } from "./dialog.js";
-import { fill, h, setText } from "./dom.js";
+import { fill, h, refill, setText } from "./dom.js";
 import { dateTime, number } from "./format.js";
 import { link } from "./router.js";
 import { table } from "./table.js";
@@ -51,14 +51,14 @@ class DeadLetters extends HTMLElement {
         h("button", { onclick: () => this.#redrive(group) }, group.orders === 1 ? "Redrive it" : `Redrive all ${number(group.orders)}`),
       ),
     ]);
-    fill(
+    refill(
       this.#groups,
       groups.length === 0
         ? h("p", null, "No order is parked.")
         : table("Parked orders by error", ["Consumer", "Error", "#Orders", "Last failed", "What to do"], rows),
     );
     const { consumer, error } = this.#asked;
-    fill(
+    refill(
       this.#orders,
       orders.length > 0 && h("h3", null, `${consumer}: ${error}${orders.length === 200 ? ", the first 200" : ""}`),
       orders.length > 0 &&

@@ -54,6 +54,28 @@ export function fill(element, ...children) {
   append(element, children);
 }
 
+const FOCUSABLE = "a, button:enabled, input, summary, [tabindex='0']";
+
+/**
+ * Replace what is in an element that people may be using: where they are on the keyboard and how far they have scrolled
+ * stays. If nothing is left there, the element itself gets the focus.
+ * @param {HTMLElement} element
+ * @param {...(Child | Child[])} children
+ */
+export function refill(element, ...children) {
+  const scrolled = [...element.querySelectorAll(".scroll")].map(({ scrollTop, scrollLeft }) => [scrollTop, scrollLeft]);
+  const active = element.contains(document.activeElement) ? document.activeElement : null;
+  const index = [...element.querySelectorAll(FOCUSABLE)].findIndex((each) => each === active);
+  fill(element, ...children);
+  for (const [at, each] of element.querySelectorAll(".scroll").entries()) {
+    [each.scrollTop, each.scrollLeft] = /** @type {[number, number]} */ (scrolled[at] ?? [0, 0]);
+  }
+  if (active === null) return;
+  const left = /** @type {NodeListOf<HTMLElement>} */ (element.querySelectorAll(FOCUSABLE));
+  element.tabIndex = -1;
+  (left[Math.min(Math.max(0, index), left.length - 1)] ?? element).focus({ preventScroll: true });
+}
+
 /**
  * Set a text only if it differs, so that nothing is drawn or read out again without need.
  * @param {Element} element

@@ -12,14 +12,20 @@ import { table } from "./table.js";
 /** @typedef {Record<string, string | null>} Row */
 
 const HOUR = 3_600_000;
-/** @type {Record<string, {name: string, span: number}>} */
+const DAY = 24 * HOUR;
+/** The span of which the API has minutes. */
+const LONGEST = 31 * DAY;
+const DEFAULT = "day";
+/** @type {Record<string, {name: string, span: number | null}>} Without a length, people choose both ends. */
 const SPANS = {
   hour: { name: "The last hour", span: HOUR },
-  day: { name: "The last day", span: 24 * HOUR },
-  week: { name: "The last 7 days", span: 7 * 24 * HOUR },
-  month: { name: "The last 31 days", span: 31 * 24 * HOUR - 1_000 },
+  day: { name: "The last day", span: DAY },
+  week: { name: "The last 7 days", span: 7 * DAY },
+  month: { name: "The last 31 days", span: LONGEST - 1_000 },
+  other: { name: "From … until …", span: null },
 };
 const BUCKETS = 60;
+const TOO_LONG = "Orders and revenue over time are there for at most 31 days.";
 
 class FiguresView extends HTMLElement {
   #stopped = new AbortController();
@@ -30,8 +36,16 @@ class FiguresView extends HTMLElement {
   #exported = (name) => name;
   #span = h("select", {
     id: "span",
-    onchange: () => setParameters({ span: this.#span.value === "hour" ? "" : this.#span.value }),
+    onchange: () => this.#chosen(),
   });
+  #begin = this.#moment("begin");
+  #end = this.#moment("until");
+  #ends = h(
+    "span",
+    { class: "row", hidden: true },
+    h("label", { for: "begin" }, "From", this.#begin),
+    h("label", { for: "until" }, "Until", this.#end),
+  );
   #restaurant = h("input", {
     id: "of",
     type: "search",
@@ -52,7 +66,8 @@ class FiguresView extends HTMLElement {
       h(
         "form",
         { class: "controls", onsubmit: (/** @type {Event} */ event) => event.preventDefault() },
-        h("label", { for: "span" }, "Time", this.#span),
+        h("label", { for: "span" }, "Orders of", this.#span),
+        this.#ends,
         isAdmin && h("label", { for: "of" }, "Restaurant", this.#restaurant),
         h("button", { type: "button", onclick: () => this.#read() }, "Read again"),
       ),
@@ -70,25 +85,55 @@ class FiguresView extends HTMLElement {
     const asked = parameters.toString();
     if (asked === this.#asked && this.#body.childElementCount > 0) return;
     this.#asked = asked;
-    const span = parameters.get("span") ?? "hour";
-    this.#span.value = span in SPANS ? span : "hour";
+    const span = parameters.get("span") ?? DEFAULT;
+    this.#span.value = span in SPANS ? span : DEFAULT;
+    this.#ends.hidden = SPANS[this.#span.value]?.span !== null;
+    this.#begin.value = parameters.get("from") ?? "";
+    this.#end.value = parameters.get("until") ?? "";
     this.#restaurant.value = parameters.get("restaurantId") ?? "";
     this.#read();
+  }
+
+  /** @param {string} id */
+  #moment(id) {
+    return h("input", { id, type: "datetime-local", onchange: () => this.#chosen() });
+  }
+
+  #chosen() {
+    const isOther = SPANS[this.#span.value]?.span === null;
+    if (isOther && this.#begin.value === "") {
+      this.#begin.value = local(now() - DAY);
+      this.#end.value = local(now() + 59_999); // with the minute that has begun
+    }
+    const [from, until] = isOther ? [this.#begin.value, this.#end.value] : ["", ""];
+    setParameters({ span: this.#span.value === DEFAULT ? "" : this.#span.value, from, until });
+  }
+
+  /** The span that is chosen, in milliseconds: an end without a value is now, and a begin without one a day before it. */
+  get #chosenSpan() {
+    const length = SPANS[this.#span.value]?.span;
+    if (length) return { begin: now() - length, end: now() };
+    const end = Date.parse(this.#end.value) || now();
+    return { begin: Date.parse(this.#begin.value) || end - DAY, end };
   }
 
   async #read() {
     const signal = this.#stopped.signal;
     const restaurantId = this.#restaurant.value.trim();
-    const end = now();
-    const begin = end - (SPANS[this.#span.value]?.span ?? HOUR);
+    const { begin, end } = this.#chosenSpan;
+    if (begin > end) {
+      setText(this.#problem, "The times begin after their end.");
+      fill(this.#body);
+      return;
+    }
     const times = { start: new Date(begin).toISOString(), end: new Date(end).toISOString() };
-    const of = (/** @type {string} */ name, /** @type {Record<string, string>} */ more = {}) =>
-      readExact(`v1/analytics/${name}${query({ restaurantId, ...more })}`, signal);
+    const of = (/** @type {string} */ name) =>
+      readExact(`v1/analytics/${name}${query({ restaurantId, ...times })}`, signal);
     this.#exported = (name) =>
-      `v1/analytics/${name}.csv${query({ restaurantId, ...(name === "minutes" ? times : {}) })}`;
+      `v1/analytics/${name}.csv${query({ restaurantId, ...times })}`;
     try {
       const [sales, states, cancellations, deliveries, restaurants] = await Promise.all([
-        of("minutes", times),
+        end - begin > LONGEST ? null : of("minutes"),
         of("states"),
         of("cancellations"),
         of("deliveries"),
@@ -97,7 +142,7 @@ class FiguresView extends HTMLElement {
       setText(this.#problem, "");
       fill(
         this.#body,
-        this.#sales(sales.minutes, begin, end),
+        sales === null ? h("p", null, TOO_LONG) : this.#sales(sales.minutes, begin, end),
         h(
           "div",
           { class: "two wide" },
@@ -209,7 +254,7 @@ class FiguresView extends HTMLElement {
     const chart = shown.length === 0 ? h("p", null, "None.") : bars({ label, bars: shown });
     return this.#figure(
       "restaurants",
-      "Restaurants, of all time",
+      "Restaurants",
       [chart],
       ["restaurantId", "currency", "orders", "cancelled", "grossRevenue", "netRevenue"],
       restaurants,
@@ -252,6 +297,12 @@ class FiguresView extends HTMLElement {
       behind,
     );
   }
+}
+
+/** A time as the field of the form has it: of this browser's zone. @param {number} at */
+function local(at) {
+  const shifted = new Date(at - new Date(at).getTimezoneOffset() * 60_000);
+  return shifted.toISOString().slice(0, 16);
 }
 
 /**

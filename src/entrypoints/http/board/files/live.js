@@ -22,7 +22,7 @@ export class Orders {
   byId = new Map();
   /** @type {Map<string, Count>} */
   counts = new Map();
-  /** @type {"connecting" | "live" | "interrupted"} */
+  /** Refused: the filter is none. @type {"connecting" | "live" | "interrupted" | "refused"} */
   status = "connecting";
   problem = "";
   #stopped = new AbortController();
@@ -71,6 +71,7 @@ export class Orders {
 
   /** @param {boolean} isOpen @param {string} problem */
   #say(isOpen, problem) {
+    if (this.status === "refused") return;
     if (isOpen && this.status === "live") return;
     this.status = isOpen ? (this.status === "interrupted" ? "live" : this.status) : "interrupted";
     this.problem = problem;
@@ -79,6 +80,7 @@ export class Orders {
 
   /** @param {import("./stream.js").Message} message */
   #receive({ type, data }) {
+    if (this.status === "refused") return;
     const message = JSON.parse(data);
     if (type === "end") return; // the stream is followed again
     if (type === "snapshot") {
@@ -108,7 +110,7 @@ export class Orders {
 
   /** List a moment later, once for all changes until then, also if they never pause. */
   #listSoon() {
-    if (this.#timer !== 0) return;
+    if (this.#timer !== 0 || this.status === "refused") return;
     this.#timer = setTimeout(() => {
       this.#timer = 0;
       this.#list();
@@ -140,8 +142,11 @@ export class Orders {
       if (this.#isListed) this.status = "live";
       this.#changed();
     } catch (error) {
-      if (!this.#stopped.signal.aborted) this.#say(false, error instanceof Error ? error.message : String(error));
-      if (!this.#stopped.signal.aborted) this.#listSoon();
+      if (this.#stopped.signal.aborted) return;
+      this.#say(false, error instanceof Error ? error.message : String(error));
+      if (/** @type {any} */ (error).status === 400) this.status = "refused";
+      this.#changed();
+      this.#listSoon();
     } finally {
       this.#listing = false;
       if (this.#listAgain) {

@@ -1,15 +1,18 @@
 // The operation of the service: processes, lag, rollout, parked orders, findings. Each change asks for a reason.
 
-import { call } from "./api.js";
+import { call, currentSession } from "./api.js";
 import { lines } from "./charts.js";
 import { ask, explain } from "./dialog.js";
-import { custom, fill, h, setText } from "./dom.js";
+import { custom, fill, h, refill, setText } from "./dom.js";
 import { dateTime, duration, number } from "./format.js";
 import { table } from "./table.js";
 import "./dead-letters.js";
 
 const PAUSE = 2_000;
 const REASON = { name: "reason", label: "Reason", long: true, hint: "It is recorded with your name." };
+
+const TWO_CLOCKS =
+  "The day is simulated: parked orders and errors have its time. Processes, lag and changes by hand have the time of this machine.";
 
 class OperationView extends HTMLElement {
   #stopped = new AbortController();
@@ -32,6 +35,7 @@ class OperationView extends HTMLElement {
       h("h1", null, "Operation"),
       this.#problem,
       this.#servers,
+      currentSession()?.day && h("p", { class: "quiet" }, TWO_CLOCKS),
       section("lag", "Lag", this.#chart, this.#readers),
       section("parked", "Parked orders", this.#deadLetters),
       h(
@@ -91,7 +95,7 @@ class OperationView extends HTMLElement {
       `orderflow ${status.version} · ${servers.join(" · ")} · ${number(status.head)} events in the log${rate}`,
     );
     this.#drawReaders(status);
-    fill(
+    refill(
       this.#processes,
       table(
         "Processes",
@@ -108,7 +112,7 @@ class OperationView extends HTMLElement {
         ]),
       ),
     );
-    fill(
+    refill(
       this.#errors,
       status.errors.length === 0
         ? h("p", null, "None.")
@@ -140,7 +144,7 @@ class OperationView extends HTMLElement {
       history.length > 1 &&
         lines({ label: `Lag of each reader in events, since the first status request. Now: ${now}.`, series }),
     );
-    fill(
+    refill(
       this.#readers,
       table(
         "Lag of each reader",
@@ -168,7 +172,7 @@ class OperationView extends HTMLElement {
         oninput: () => setText(chosen, `${slider.value} %`),
       });
       const chosen = h("output", { for: "share" }, `${rollout.percent} %`);
-      fill(
+      refill(
         this.#rollout,
         h(
           "p",
@@ -260,7 +264,7 @@ class OperationView extends HTMLElement {
   async #readChanges() {
     try {
       const { changes } = await call("v1/operations/changes", { signal: this.#stopped.signal });
-      fill(
+      refill(
         this.#changes,
         changes.length === 0
           ? h("p", null, "None.")

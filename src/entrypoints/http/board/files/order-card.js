@@ -35,7 +35,7 @@ export class OrderCard {
         h(
           "span",
           { class: "line" },
-          h("span", { class: "id", title: order.orderId }, shortId(order.orderId)),
+          h("span", { class: "id", title: order.orderId }, h("bdi", null, shortId(order.orderId))), // cut at its begin
           this.#age,
         ),
         this.#flag,

@@ -42,7 +42,7 @@ export function facts(order) {
     ),
     h(
       "table",
-      null,
+      { class: "lines" },
       h(
         "thead",
         null,

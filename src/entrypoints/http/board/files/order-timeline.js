@@ -72,7 +72,9 @@ function raw(each) {
 function steps({ requested, committed, published, record, handled }) {
   /** @param {Partial<Step> | null} step */
   const after = (step) =>
-    step?.ms === null || step?.ms === undefined ? "" : ` ${step.exact ? "" : "within "}${duration(step.ms)}`;
+    step?.ms === null || step?.ms === undefined || step.ms < 0 // the clocks differ by more
+      ? ""
+      : ` ${step.exact ? "" : "within "}${duration(step.ms)}`;
   return h(
     "ul",
     { class: "steps" },
@@ -89,9 +91,9 @@ function steps({ requested, committed, published, record, handled }) {
 
 /** The result of a consumer's handling, without the notifications, which are listed by themselves. @param {{consumer: string, state: string, effect?: string}} handling */
 function verdict({ consumer, state, effect = "" }) {
-  const handled = consumer === "analytics" ? "counted" : "handled";
-  if (effect === "" || consumer === "notifications") return state === "handled" ? handled : state;
-  return state === "handled" ? effect : `${state}, ${effect}`;
+  if (state !== "handled") return effect === "" ? state : `${state}, ${effect}`;
+  if (consumer === "notifications" || effect === "") return consumer === "analytics" ? "counted" : "handled";
+  return effect;
 }
 
 /**
@@ -126,8 +128,8 @@ function outcome({ channel, status, attempts, dueAt, sentAt }, committedAt) {
   const tries = attempts > 1 ? `, ${attempts} attempts` : "";
   switch (status) {
     case "sent": {
-      const after = committedAt === null || sentAt === null ? null : Date.parse(sentAt) - Date.parse(committedAt);
-      return `sent by ${channel}, ${after === null ? dateTime(sentAt) : `${duration(after)} after the commit`}${tries}`;
+      const after = committedAt === null || sentAt === null ? -1 : Date.parse(sentAt) - Date.parse(committedAt);
+      return `sent by ${channel}, ${after < 0 ? dateTime(sentAt) : `${duration(after)} after the commit`}${tries}`;
     }
     case "pending":
       return `not sent yet, by ${channel}${dueAt === null ? "" : `, due ${dateTime(dueAt)}`}${tries}`;

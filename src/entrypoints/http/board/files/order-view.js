@@ -2,7 +2,7 @@
 
 import { call, currentSession, now, orderPath, query } from "./api.js";
 import { explain } from "./dialog.js";
-import { fill, h, setText } from "./dom.js";
+import { fill, h, refill, setText } from "./dom.js";
 import { age, dateTime, duration, stateName } from "./format.js";
 import { lifecycle, untouched, urgency, whyLate } from "./lifecycle.js";
 import { orderActions } from "./order-actions.js";
@@ -37,7 +37,8 @@ class OrderView extends HTMLElement {
   #tracing = 0;
   #title = h("h1");
   #problem = h("p", { class: "problem", role: "alert" });
-  #status = h("p", { class: "status", role: "status" });
+  #status = h("p", { class: "status", role: "status" }, "Reading the order …");
+  #body = h("div", { hidden: true });
   #age = h("p", { class: "age-line" });
   #diagram = h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "State diagram" });
   #actions = h("div");
@@ -53,6 +54,10 @@ class OrderView extends HTMLElement {
       this.#title,
       this.#problem,
       this.#status,
+      this.#body,
+    );
+    fill(
+      this.#body,
       this.#age,
       h("section", { class: "panel", "aria-label": "The way of the order" }, this.#diagram),
       h(
@@ -123,7 +128,12 @@ class OrderView extends HTMLElement {
 
   /** Say whether what is shown is up to date; of an order that has ended nothing more is to come. */
   #say() {
-    const hasEnded = this.#order !== null && this.#urgency() === "final";
+    this.#body.hidden = this.#order === null;
+    if (this.#order === null) {
+      setText(this.#status, this.#problem.textContent === "" ? "Reading the order …" : "");
+      return;
+    }
+    const hasEnded = this.#urgency() === "final";
     const isFresh = this.#isOpen || hasEnded;
     setText(this.#status, hasEnded ? "" : isFresh ? "Live" : "The connection is interrupted. What you see may be old.");
     this.#status.dataset.status = isFresh ? "live" : "interrupted";
@@ -157,6 +167,7 @@ class OrderView extends HTMLElement {
       this.#readLater(traced, notified.notifications);
     } catch (error) {
       if (!this.#stopped.signal.aborted) setText(this.#problem, explain(error));
+      this.#say();
     } finally {
       this.#reading = false;
       if (this.#again) {
@@ -200,14 +211,12 @@ class OrderView extends HTMLElement {
     fill(this.#facts, facts(order));
     const session = currentSession();
     const self = session?.role === "shipper" ? session.id : null;
-    const focused = this.#actions.contains(document.activeElement);
-    fill(this.#actions, orderActions(order, actions, { role: session?.role ?? "", self, changed: () => this.#read() }));
-    if (focused) /** @type {HTMLElement | null} */ (this.#actions.querySelector("button:enabled"))?.focus();
+    refill(this.#actions, orderActions(order, actions, { role: session?.role ?? "", self, changed: () => this.#read() }));
     const traces = new Map((traced?.events ?? []).map((/** @type {any} */ each) => [each.sequence, each]));
     const details = () =>
       /** @type {NodeListOf<HTMLDetailsElement>} */ (this.#timeline.querySelectorAll("details[data-key]"));
     const open = new Set([...details()].filter((each) => each.open).map((each) => each.dataset.key));
-    fill(
+    refill(
       this.#timeline,
       (traced?.notes ?? []).map((/** @type {string} */ note) => h("p", { class: "quiet" }, note)),
       timeline(this.#events, { traces, notifications }, order.currency),

@@ -16,6 +16,8 @@ const STEP = 20;
 /** On a telephone the columns stand below each other. */
 const FIRST_ON_PHONE = 6;
 const TYPING = 250;
+/** As the API allows. */
+const [LONGEST_SEARCH, LONGEST_ID] = [100, 64];
 const REDRAWN_EVERY = 3;
 /** Milliseconds between two drawings, however many orders change. */
 const DRAWN_EVERY = 100;
@@ -114,8 +116,8 @@ class OrdersView extends HTMLElement {
   #makeControls() {
     const session = currentSession();
     const isAdmin = session?.role === "admin";
-    /** @param {string} name @param {string} label @param {string} placeholder */
-    const text = (name, label, placeholder) =>
+    /** @param {string} name @param {string} label @param {string} placeholder @param {number} [most] */
+    const text = (name, label, placeholder, most = LONGEST_ID) =>
       h(
         "label",
         null,
@@ -126,7 +128,7 @@ class OrdersView extends HTMLElement {
           placeholder,
           autocomplete: "off",
           spellcheck: "false",
-          maxlength: 200,
+          maxlength: most,
           oninput: (/** @type {Event} */ event) => this.#typed(/** @type {HTMLInputElement} */ (event.target)),
         }),
       );
@@ -145,7 +147,7 @@ class OrdersView extends HTMLElement {
       );
     fill(
       this.#controls,
-      text("q", "Search", "order, name, telephone, restaurant"),
+      text("q", "Search", "order, name, telephone, restaurant", LONGEST_SEARCH),
       isAdmin && text("restaurantId", "Restaurant", "id"),
       isAdmin && text("shipperId", "Shipper", "id"),
       session?.role === "shipper" && session.availableOrders && toggle("show", "available", "Waiting for a shipper"),
@@ -256,6 +258,7 @@ class OrdersView extends HTMLElement {
   #say(orders, late) {
     const texts = {
       connecting: "Reading the orders …",
+      refused: `There is no such search: ${orders.problem}.`,
       interrupted: `The connection is interrupted: ${orders.problem}. What you see may be old.`,
       live:
         late === 0
@@ -321,7 +324,7 @@ class OrdersView extends HTMLElement {
     setText(heading, `${title} (${number(total.orders)}${total.more ? "+" : ""})`);
     const isPart = total.orders > orders.length && orders.length > 0;
     const part = isPart ? `The latest ${number(orders.length)}; a search finds the others.` : "";
-    setText(none, orders.length > 0 || source.status === "connecting" ? part : "None.");
+    setText(none, orders.length > 0 || ["connecting", "refused"].includes(source.status) ? part : "None.");
     const cardKey = (/** @type {string} */ id) => `${key} ${id}`;
     reconcile(list, [...byId.keys()], (id) => {
       const order = /** @type {Order} */ (byId.get(id));
