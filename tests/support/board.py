@@ -128,7 +128,7 @@ class WatchedDay:
 
     @property
     def opened(self) -> str:
-        """What it has opened in the browser."""
+        """The address that it has opened in the browser."""
         file = self.folder / "opened"
         return file.read_text(encoding="utf-8") if file.exists() else ""
 
