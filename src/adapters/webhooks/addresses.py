@@ -3,40 +3,16 @@
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from threading import Thread
+
+from ...application.webhooks.public_address import is_address, is_public
 
 Resolve = Callable[[str, int], Sequence[str]]
 """Returns the addresses of a host. It may block. Raises OSError."""
 
-_NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
-"""Addresses that a gateway translates to the IPv4 address in their last 32 bits: RFC 6052 and RFC 8215."""
-
 
 class AddressRefused(Exception):
     """A host has an address to which nothing is sent. The text names no address, which would map the network."""
-
-
-def is_public(address: str) -> bool:
-    """Return whether ``address`` is one of the internet, and so is every IPv4 address that it stands for."""
-    try:
-        found = ip_address(address)
-    except ValueError:  # also with a zone: it is of one link
-        return False
-    return all(
-        each.is_global and not (each.is_multicast or each.is_reserved or each.is_unspecified)
-        for each in (found, *_embedded(found))
-    )
-
-
-def _embedded(address: IPv4Address | IPv6Address) -> Sequence[IPv4Address]:
-    """Return the IPv4 addresses that an IPv6 address stands for: mapped, compatible, 6to4, Teredo, NAT64."""
-    if isinstance(address, IPv4Address):
-        return ()
-    found = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-    if any(address in network for network in _NAT64) or int(address) >> 32 == 0:
-        found.append(IPv4Address(int(address) & 0xFFFFFFFF))
-    return [each for each in found if each is not None]
 
 
 async def checked_address(host: str, port: int, *, private: bool, resolve: Resolve | None = None) -> str:
@@ -45,20 +21,12 @@ async def checked_address(host: str, port: int, *, private: bool, resolve: Resol
     A lookup may hang for as long as it likes: it has a thread of its own, which is abandoned when the caller stops
     waiting.
     """
-    found = [host] if _is_address(host) else await _on_a_thread(resolve or _addresses, host, port)
+    found = [host] if is_address(host) else await _on_a_thread(resolve or _addresses, host, port)
     if not found:
         raise OSError("the host has no address")
     if not private and not all(map(is_public, found)):
         raise AddressRefused("the host has an address that is not public")
     return found[0]
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _addresses(host: str, port: int) -> Sequence[str]:

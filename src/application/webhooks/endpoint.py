@@ -4,7 +4,6 @@ import re
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from attrs import evolve, field, frozen
@@ -13,6 +12,7 @@ from ...domain.errors import InvalidInput
 from ...domain.text import identifier, text
 from ..consuming.handlers import event_types
 from ..event_log.records import Positions
+from .public_address import is_address, is_public
 
 WEBHOOKS = "webhooks"
 """The name of the consumer."""
@@ -125,6 +125,8 @@ def checked_url(url: str, *, private: bool) -> str:
         raise InvalidInput("url", "it has no host, or a user or a fragment", allowed)
     if port == 0 or not _AUTHORITY.match(parts.netloc) or not _is_host(host):
         raise InvalidInput("url", "its host or port is none", allowed)
+    if not private and is_address(host) and not is_public(host):
+        raise InvalidInput("url", "its host is an address that is not public", f"{allowed}, at a public address")
     if parts.scheme != "https" and not private:
         raise InvalidInput("url", "it is not https", allowed)
     return url
@@ -137,11 +139,7 @@ def _is_host(host: str) -> bool:
     """
     labels = host.split(".")
     if ":" in host or _NUMBER.match(labels[-1]):
-        try:
-            ip_address(host)
-        except ValueError:
-            return False
-        return True
+        return is_address(host)
     return all(map(_LABEL.match, labels))
 
 

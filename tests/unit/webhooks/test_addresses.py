@@ -5,7 +5,8 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from orderflow.adapters.webhooks.addresses import AddressRefused, checked_address, is_public
+from orderflow.adapters.webhooks.addresses import AddressRefused, checked_address
+from orderflow.application.webhooks.public_address import is_public
 
 from tests.support.waiting import eventually_async
 
