@@ -23,16 +23,16 @@ class LedgerGateway:
         self.ledger.execute(TABLE)
 
     async def authorize(self, *, order_id: str, card_token: str, amount: Money, key: str) -> GatewayResponse:
-        problem = "card_declined" if card_token == "tok_decline" else ""
-        return self._once(key, "authorize", uuid4().hex, amount, problem, order_id)
+        declined = "card_declined" if card_token == "tok_decline" else ""
+        return self._once(key, "authorize", uuid4().hex, amount, declined, order_id)
 
     async def capture(self, *, authorization: str, amount: Money, key: str) -> GatewayResponse:
         problem = "" if self._held(authorization) >= amount.amount else "not_held"
         return self._once(key, "capture", authorization, amount, problem)
 
     async def void(self, *, authorization: str, key: str) -> GatewayResponse:
-        held = self._held(authorization)
-        return self._once(key, "void", authorization, Money(held, "XXX"), "" if held else "not_held")
+        held = Money(self._held(authorization), "XXX")
+        return self._once(key, "void", authorization, held, "" if held.amount else "not_held")
 
     async def refund(self, *, capture: str, amount: Money, key: str) -> GatewayResponse:
         left = self._sum("capture", capture) - self._sum("refund", capture)
@@ -45,9 +45,8 @@ class LedgerGateway:
     async def payments(self, *, since: datetime) -> AsyncIterator[GatewayPayment]:
         for payment, order_id, currency, at in self.ledger.execute(LISTED, (since.isoformat(),)).fetchall():
             taken, back = (Money(self._sum(kind, payment), currency) for kind in ("capture", "refund"))
-            made, held = datetime.fromisoformat(at), not taken.amount + self._sum("void", payment)
-            values = {"reference": payment, "order_id": order_id, "created_at": made, "held": held}
-            yield GatewayPayment(**values, captured=taken, refunded=back)
+            values = {"reference": payment, "order_id": order_id, "created_at": datetime.fromisoformat(at)}
+            yield GatewayPayment(**values, captured=taken, refunded=back, held=self._held(payment) > 0)
 
     def _held(self, authorization: str) -> Decimal:
         taken = self._sum("capture", authorization) or self._sum("void", authorization)

@@ -65,7 +65,7 @@ const FOCUSABLE = "a, button:enabled, input, summary, [tabindex='0']";
 export function refill(element, ...children) {
   const scrolled = [...element.querySelectorAll(".scroll")].map(({ scrollTop, scrollLeft }) => [scrollTop, scrollLeft]);
   const active = element.contains(document.activeElement) ? document.activeElement : null;
-  const index = [...element.querySelectorAll(FOCUSABLE)].findIndex((each) => each === active);
+  const index = active === null ? -1 : [...element.querySelectorAll(FOCUSABLE)].indexOf(active);
   fill(element, ...children);
   for (const [at, each] of element.querySelectorAll(".scroll").entries()) {
     [each.scrollTop, each.scrollLeft] = /** @type {[number, number]} */ (scrolled[at] ?? [0, 0]);

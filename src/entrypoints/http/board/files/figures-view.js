@@ -28,7 +28,8 @@ const BUCKETS = 60;
 const TOO_LONG = "Orders and revenue over time are there for at most 31 days.";
 
 class FiguresView extends HTMLElement {
-  #stopped = new AbortController();
+  /** Aborted by the next reading: what comes late does not replace what was asked for since. */
+  #reading = new AbortController();
   #asked = "";
   #problem = h("p", { class: "problem", role: "alert" });
   #body = h("div");
@@ -77,7 +78,7 @@ class FiguresView extends HTMLElement {
   }
 
   disconnectedCallback() {
-    this.#stopped.abort();
+    this.#reading.abort();
   }
 
   /** @param {import("./router.js").Place} place */
@@ -118,7 +119,9 @@ class FiguresView extends HTMLElement {
   }
 
   async #read() {
-    const signal = this.#stopped.signal;
+    this.#reading.abort();
+    this.#reading = new AbortController();
+    const { signal } = this.#reading;
     const restaurantId = this.#restaurant.value.trim();
     const { begin, end } = this.#chosenSpan;
     if (begin > end) {
@@ -139,6 +142,7 @@ class FiguresView extends HTMLElement {
         of("deliveries"),
         of("restaurants"),
       ]);
+      if (signal.aborted) return;
       setText(this.#problem, "");
       fill(
         this.#body,
