@@ -39,7 +39,7 @@ from .lag import Lag
 from .observation import Observation, ParkedOrder
 from .processes import ProcessRegistry
 
-PATIENCE = 4.0
+PATIENCE = 10.0
 """Seconds that each query may take."""
 LATEST = 5
 """The number of the latest parked orders that are read."""

@@ -24,16 +24,24 @@ def run_audited(app: App, tokens: tuple[str, ...], command: str, correlation_id:
 
     A command line that cannot be parsed has none.
     """
-    _, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
+    given = None if reads else _arguments(app, tokens)
     try:
         code = run_plain(app, tokens)
     except (Exception, KeyboardInterrupt) as error:
-        if not reads or ("as_" in bound.arguments and isinstance(error, OrderFlowError)):
-            _audit(command, bound.arguments, _outcome_of(error), correlation_id)
+        if given is None and isinstance(error, OrderFlowError) and "as_" in (read := _arguments(app, tokens)):
+            given = read
+        if given is not None:
+            _audit(command, given, _outcome_of(error), correlation_id)
         raise
-    if not reads:
-        _audit(command, bound.arguments, f"exit_{code}" if code else "ok", correlation_id)
+    if given is not None:
+        _audit(command, given, f"exit_{code}" if code else "ok", correlation_id)
     return code
+
+
+def _arguments(app: App, tokens: tuple[str, ...]) -> Mapping[str, object]:
+    """Return the arguments of a command line by the names of their parameters. Raises CycloptsError."""
+    _, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
+    return bound.arguments
 
 
 def run_plain(app: App, tokens: tuple[str, ...]) -> int | None:
