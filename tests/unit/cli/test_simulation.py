@@ -319,11 +319,11 @@ def test_a_demo_that_finds_no_browser_to_open_says_so(tmp_path: Path) -> None:
         running.wait()
 
 
-def test_the_demo_shows_the_day_and_the_check_and_no_log(cli: CommandLine) -> None:
+def test_the_demo_shows_the_day_and_the_check_and_no_lines_of_information(cli: CommandLine) -> None:
     answer = evolve(cli, more={"ORDERFLOW_LOG_LEVEL": "info"})("demo", "--orders", "10")
 
     assert answer.code == 0
-    assert '"logger":' not in answer.err
+    assert '"level":"info"' not in answer.err  # a warning of a busy machine may be there
     assert "delivered" in answer.out
     assert "row = fold(log)" in answer.out
     assert "the check is clean" in answer.err
