@@ -36,7 +36,7 @@ class MonitoredInstallation:
         return found
 
     def metrics(self, process: str) -> Samples:
-        return Samples.at(str(self.processes[process].line("operations")["url"]))
+        return Samples.complete(str(self.processes[process].line("operations")["url"]))
 
     def group_lags(self, groups: Iterable[str]) -> Mapping[str, int]:
         """Return the lag by ``kafka-consumer-groups --describe``; a whole partition if nothing was ever committed."""

@@ -72,7 +72,7 @@ def test_workers_share_a_port_and_everything_else_runs_once(orderflow: Installat
     assert [place(url, f"o{number}") for number in range(20)] == [201] * 20
     eventually(lambda: Samples.at(service.operations).total(catalogue.CREATED) == 20, that="analytics has handled all")
 
-    seen = Samples.at(service.operations)
+    seen = Samples.complete(service.operations)
     assert seen.by(catalogue.COMMANDS, "outcome", command="create_order") == {"ok": 20}
     assert seen.total(catalogue.HTTP_SECONDS, "_count", route="/v1/orders", status="201") == 20
     assert seen.by(catalogue.ORDERS, "state") == {"waiting_for_shipper": 20}

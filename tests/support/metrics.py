@@ -6,9 +6,12 @@ from typing import Self
 import httpx
 from attrs import frozen
 from orderflow.adapters.telemetry import Instruments
+from orderflow.adapters.telemetry.metrics import catalogue
 from orderflow.adapters.telemetry.metrics.catalogue import Metric
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+
+from .waiting import eventually
 
 Labels = Mapping[str, str]
 
@@ -33,6 +36,18 @@ class Samples:
         answer = httpx.get(f"{url}/metrics", timeout=180)
         assert answer.status_code == 200, answer.text
         return cls.of(answer.text)
+
+    @classmethod
+    def complete(cls, url: str, *, with_topic: bool = False) -> Self:
+        """Scrape as :meth:`at` until the database has answered in time; ``with_topic``, Kafka too."""
+
+        def complete() -> Self | None:
+            seen = cls.at(url)
+            topic = not with_topic or catalogue.PARTITION_EVENTS.name in seen.samples
+            return seen if topic and seen.total(catalogue.DATABASE_UP) else None
+
+        seen: Self = eventually(complete, every=0.2, that=f"{url} reads all states")
+        return seen
 
     @classmethod
     def counted(cls, instruments: Instruments) -> Self:

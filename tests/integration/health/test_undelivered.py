@@ -10,6 +10,7 @@ from attrs import define, evolve
 from dependency_injector import providers
 from orderflow.adapters.payment_gateway import SandboxGateway
 from orderflow.adapters.payment_gateway.sandbox import SUCCESS, VOID_DECLINE
+from orderflow.adapters.telemetry.metrics import catalogue
 from orderflow.adapters.webhooks.http_client import HttpWebhookClient, Limits
 from orderflow.application.notifications.notification import Contact
 from orderflow.application.orders.payment_attempts import GatewayResponse
@@ -63,9 +64,13 @@ class Installation:
         return {finding.code for finding in report.findings}
 
     async def metrics(self) -> dict[str, float]:
-        text, _ = await self.container.scrape()()
-        lines = (line.split() for line in text.decode().splitlines() if not line.startswith("#"))
-        return {name: float(value) for name, value in lines}
+        async def complete() -> dict[str, float] | None:
+            text, _ = await self.container.scrape()()
+            lines = (line.split() for line in text.decode().splitlines() if not line.startswith("#"))
+            values = {name: float(value) for name, value in lines}
+            return values if values[catalogue.DATABASE_UP.name] else None
+
+        return await eventually_async(complete, that="the database answers in time")
 
     async def differences(self) -> list[str]:
         report = await self.container.check()()

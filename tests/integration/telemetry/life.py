@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -85,6 +84,10 @@ class Life:
 
     def scrape(self, part: str) -> Samples:
         return Samples.at(self.door(part))
+
+    def complete(self, part: str) -> Samples:
+        """Scrape the process until database and Kafka have answered in time."""
+        return Samples.complete(self.door(part), with_topic=True)
 
     def everything(self) -> list[Samples]:
         during = [health.metrics for health in self.outage.values()]
@@ -172,20 +175,20 @@ def _taken(life: Life) -> None:
     life.order(PARKED)
     assert life.ask("PATCH", f"/v1/orders/{PARKED}/state", {"state": "delivered"}) == 409
     assert life.ask("GET", f"/v1/planted-nowhere/{PARKED}") == 404
-    life.unpublished = life.scrape(API)
+    life.unpublished = life.complete(API)
 
 
 def _published(life: Life) -> None:
     """First by a relay whose client takes no record that large, then by one that does."""
     life.start(RELAY, KAFKA_MESSAGE_MAX_BYTES="1000")
     life.until(catalogue.TRANSACTION_ERRORS, None, RELAY)
-    life.refused = life.scrape(RELAY)
+    life.refused = life.complete(RELAY)
     life.running[RELAY].process.terminate()
     assert life.running[RELAY].exit_code() == 0
     life.here.run("rollout", "pause", "analytics", "--by", "ann", "--reason", "a test")
     life.start(RELAY)
     life.until(catalogue.LOG_WAITING, 0)
-    life.paused = life.scrape(API)
+    life.paused = life.complete(API)
     life.here.run("rollout", "resume", "analytics", "--by", "ann", "--reason", "a test")
     life.until(catalogue.LAG, 0)
 
@@ -193,8 +196,9 @@ def _published(life: Life) -> None:
 def _stood_still(life: Life) -> None:
     """The share is lowered to nothing for a while."""
     life.here.run("rollout", "set", "0", "--by", "ann", "--reason", "a test")
+    life.running[RELAY].line("publishing 0 %")  # it reads the share again within a moment
     life.order(HELD)
-    life.held = life.scrape(API)
+    life.held = life.complete(API)
     life.here.run("rollout", "set", "100", "--by", "ann", "--reason", "a test")
     life.until(catalogue.LOG_WAITING, 0)
     life.until(catalogue.LAG, 0)
@@ -226,17 +230,11 @@ async def _one_record(order_id: str) -> list[LogRecord]:
     return [*await shop.records()]
 
 
-def _complete(life: Life, part: str) -> Samples | None:
-    """Return the metrics of a process, if both backends answered in time."""
-    seen = life.scrape(part)
-    return seen if seen.total(catalogue.PARTITION_EVENTS) == seen.total(catalogue.LOG_EVENTS) else None
-
-
 def _ended(life: Life) -> None:
     """Read all metrics again, also while the database is away and after it."""
     counted = life.query("SELECT type, count(*) AS many FROM order_events GROUP BY type ORDER BY type")
     life.log = {row["type"]: row["many"] for row in counted}
-    life.end = {part: eventually(partial(_complete, life, part), that="all states are read") for part in COMMANDS}
+    life.end = {part: life.complete(part) for part in COMMANDS}
     with life.database_away():
         for part in COMMANDS:
             door = life.door(part)
@@ -244,4 +242,4 @@ def _ended(life: Life) -> None:
             life.outage[part] = Health(live.status_code, ready, life.scrape(part))
     for part in COMMANDS:
         eventually(lambda p=part: httpx.get(f"{life.door(p)}/readyz").status_code == 200, that="ready")  # type: ignore[misc]
-    life.after = {part: life.scrape(part) for part in COMMANDS}
+    life.after = {part: life.complete(part) for part in COMMANDS}

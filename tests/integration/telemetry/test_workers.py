@@ -37,7 +37,7 @@ def test_two_workers_add_up_what_they_count_and_expose_states_once(workers: Inst
     eventually(lambda: Samples.at(second.operations).total(catalogue.CREATED) == 5, that="analytics has handled all")
 
     for worker in (first, second):
-        seen = Samples.at(worker.operations)
+        seen = Samples.complete(worker.operations)
         assert seen.by(catalogue.COMMANDS, "outcome", command="create_order") == {"ok": 5}
         assert seen.total(catalogue.HTTP_SECONDS, "_count", route="/v1/orders", status="201") == 5
         assert seen.total(catalogue.HTTP_SECONDS, "_bucket", route="/v1/orders", le="+Inf") == 5
@@ -47,7 +47,7 @@ def test_two_workers_add_up_what_they_count_and_expose_states_once(workers: Inst
         assert seen.total(catalogue.POOL_MAX) == 20
 
     assert second.exit_code(signal.SIGTERM) == 0
-    left = Samples.at(first.operations)
+    left = Samples.complete(first.operations)
     assert left.total(catalogue.COMMANDS) == 5
     assert left.total(catalogue.POOL_MAX) == 10
 

@@ -2,7 +2,7 @@
 
 import logging
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
@@ -85,14 +85,12 @@ class KafkaBroker:
         topic = NewTopic(name, num_partitions=partitions, config=config or {})
         admin.create_topics([topic], operation_timeout=60, request_timeout=100)[name].result(120)
 
+        leaders: Mapping[int, int] | str = {}
+
         def every_partition_is_led() -> bool:
-            metadata = _metadata(admin, name)
-            made = metadata.topics.get(name) if metadata else None
-            return (
-                made is not None
-                and len(made.partitions) == partitions
-                and all(partition.leader >= 0 for partition in made.partitions.values())
-            )
+            nonlocal leaders
+            leaders = _leaders(admin, name)
+            return not isinstance(leaders, str) and len(leaders) == partitions and min(leaders.values()) >= 0
 
         def every_leader_answers() -> bool:
             latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
@@ -104,7 +102,11 @@ class KafkaBroker:
                     return False
                 raise
 
-        eventually(every_partition_is_led, that=f"every partition of {name} has a leader")
+        try:
+            eventually(every_partition_is_led, deadline=300, that=f"every partition of {name} has a leader")
+        except AssertionError as error:
+            error.add_note(f"the leaders by partition: {leaders}\n{self.last_words()}")
+            raise
         eventually(every_leader_answers, that=f"the leader of every partition of {name} answers")
 
     def tool(self, main: str, *arguments: str, deadline: float = 60.0) -> str:
@@ -136,6 +138,10 @@ class KafkaBroker:
     ) -> None:
         self.close()
 
+    def last_words(self) -> str:
+        """Return the ends of the logs of its nodes, as far as they are known."""
+        return ""
+
     def _still_running(self) -> None:
         """Raise RuntimeError when a process that should run has ended."""
 
@@ -144,8 +150,19 @@ class KafkaBroker:
         return AdminClient({"bootstrap.servers": asked, "log_level": 0, "reconnect.backoff.max.ms": 250}, logger=_quiet)
 
 
-def _metadata(admin: AdminClient, topic: str | None = None) -> ClusterMetadata | None:
+def _metadata(admin: AdminClient) -> ClusterMetadata | None:
     try:
-        return admin.list_topics(topic, timeout=10)
+        return admin.list_topics(timeout=10)
     except KafkaException:
         return None
+
+
+def _leaders(admin: AdminClient, topic: str) -> Mapping[int, int] | str:
+    """Return the leader of each partition of ``topic``, -1 without one, or why that is not known."""
+    try:
+        found = admin.list_topics(topic, timeout=10).topics[topic]
+    except KafkaException as error:
+        return str(error)
+    if found.error is not None:
+        return str(found.error)
+    return {partition.id: partition.leader for partition in found.partitions.values()}

@@ -128,6 +128,9 @@ class LocalKafka(KafkaBroker):
                 capture_output=True,
             )
 
+    def last_words(self) -> str:
+        return "\n".join(f"node {each.number}: {each.process.last_words()}" for each in self.members)
+
     def _still_running(self) -> None:
         for member in self.members:
             if not member.process.running:
@@ -197,8 +200,9 @@ def tuning(*, replicas: int) -> dict[str, str]:
         "transaction.state.log.min.isr": in_sync,
         "share.coordinator.state.topic.replication.factor": str(replicas),
         "share.coordinator.state.topic.min.isr": in_sync,
-        # A killed broker is let in again when its old session has ended: by default after 9 s.
-        "broker.session.timeout.ms": "4000",
+        # A killed broker is let in again when its old session has ended. A single one that a busy machine keeps from
+        # its heartbeat for so long has no partitions until the next one.
+        "broker.session.timeout.ms": "15000" if replicas == 1 else "4000",
         "broker.heartbeat.interval.ms": "1000",
         # The default takes 128 MiB of a small heap.
         "log.cleaner.dedupe.buffer.size": "4194304",
