@@ -5,19 +5,17 @@ refuses what is ambiguous, so that no proxy can read a request in another way.
 """
 
 import asyncio
-import http
-import logging
 import re
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
 import httptools
-from attrs import define, field
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 
 from .connections import PROGRESS_BYTES, Connections
+from .request_cycle import STATUS_LINES, RequestCycle
 
 MAX_HEAD_BYTES = 64 * 1024
 """Bytes of a request's line and headers, and of what may stand between two pieces of its body."""
@@ -28,13 +26,9 @@ MAX_PIPELINED = 64
 
 _PIECE = 16 * 1024
 """Bytes that are parsed before it is checked how many of them were no part of a body."""
-_STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in http.HTTPStatus}
 _ANY_METHOD = re.compile(rb"[A-Za-z]+ ")
 _OTHER_PROTOCOL = re.compile(rb"(?:\A|(?<=\n))[A-Z_-]+ +[^ \r\n]+ +(?:RTSP|ICE)/")
 """A request line that httptools takes for one of HTTP. No header, and no line of JSON, looks like it."""
-_LINE_END = re.compile(rb"[\r\n\0]")
-
-logger = logging.getLogger("orderflow.http")
 
 
 class _Refused(Exception):
@@ -47,122 +41,6 @@ class _Refused(Exception):
 
 def _shortened(line: bytes) -> bytes:
     return line if len(line) <= 1_000 else line[:500] + line[-500:]
-
-
-@define(eq=False)
-class RequestCycle:
-    """One request and its response, as ASGI's ``receive`` and ``send``."""
-
-    protocol: "HttpProtocol"
-    scope: dict[str, Any]
-    keep_alive: bool
-    expects_continue: bool
-    head_only: bool
-    body: bytearray = field(factory=bytearray, init=False)
-    received: bool = field(default=False, init=False)
-    """True once the request has been received."""
-    delivered: bool = field(default=False, init=False)
-    """True once the application has the whole body."""
-    started: bool = field(default=False, init=False)
-    ended: bool = field(default=False, init=False)
-    disconnected: bool = field(default=False, init=False)
-    arrived: asyncio.Event = field(factory=asyncio.Event, init=False)
-    _head: bytes = field(default=b"", init=False)
-    _remaining: int | None = field(default=None, init=False)
-    """Bytes of the response's body that are still to be sent; None if its length is not declared."""
-    _chunked: bool = field(default=False, init=False)
-    _without_body: bool = field(default=False, init=False)
-
-    async def run(self, app: Any) -> None:
-        """Run ``app``, which responds itself to its errors. What it leaves open closes the connection."""
-        running = self.protocol.connected.running
-        running.add(self)
-        try:
-            await app(self.scope, self.receive, self.send)
-            complete = self.ended or self.disconnected
-        except Exception:
-            logger.exception("the application failed")
-            complete = False
-        finally:
-            running.discard(self)
-        if not complete:
-            self.protocol.fail(self)
-
-    async def receive(self) -> dict[str, Any]:
-        if self.expects_continue and not self.started:
-            self.expects_continue = False
-            self.protocol.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        while not (self.disconnected or self.ended or self.body or (self.received and not self.delivered)):
-            if not self.received:
-                self.protocol.transport.resume_reading()
-            self.arrived.clear()
-            await self.arrived.wait()
-        if self.disconnected or self.ended:
-            return {"type": "http.disconnect"}
-        body, self.body, self.delivered = bytes(self.body), bytearray(), self.received
-        return {"type": "http.request", "body": body, "more_body": not self.received}
-
-    async def send(self, message: Any) -> None:
-        """Send a part of the response. The head is written with the first part of a body of known length."""
-        await self.protocol.writable.wait()
-        if self.disconnected:
-            return
-        if message["type"] == "http.response.start":
-            self._start(message["status"], message.get("headers", ()))
-        else:
-            self._write(message.get("body", b""), more=message.get("more_body", False))
-
-    def _start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        if self.started:
-            raise RuntimeError("the response has been started already")
-        self.started = True
-        lines = [_STATUS_LINES[status]]
-        for name, value in (*self.protocol.default_headers(), *headers):
-            if _LINE_END.search(value):
-                raise RuntimeError(f"the header {name!r} contains the end of a line")
-            lowered = name.lower()
-            if lowered == b"content-length":
-                self._remaining = int(value)
-            elif lowered == b"connection":  # this end decides
-                self.keep_alive = self.keep_alive and value.lower() != b"close"
-                continue
-            lines += (name, b": ", value, b"\r\n")
-        self._without_body = self.head_only or status in (204, 304)
-        if self._remaining is None and not self._without_body:
-            self._chunked = self.scope["http_version"] == "1.1"
-            self.keep_alive = self.keep_alive and self._chunked
-            if self._chunked:
-                lines.append(b"transfer-encoding: chunked\r\n")
-        if not self.keep_alive or not self.received or self.protocol.connected.stopping():
-            self.keep_alive = False
-            lines.append(b"connection: close\r\n")
-        lines.append(b"\r\n")
-        self._head = b"".join(lines)
-        if self._remaining is None:
-            self._write(b"", more=True)
-
-    def _write(self, body: bytes, *, more: bool) -> None:
-        if not self.started or self.ended:
-            raise RuntimeError("the response is not open")
-        if self._without_body:
-            body = b""
-        elif self._remaining is not None:
-            self._remaining -= len(body)
-            if self._remaining < 0 or (self._remaining and not more):
-                raise RuntimeError("the response has another length than it declares")
-        elif self._chunked:
-            body = (b"%x\r\n%b\r\n" % (len(body), body) if body else b"") + (b"" if more else b"0\r\n\r\n")
-        head, self._head = self._head, b""
-        if head or body:
-            self.protocol.transport.write(head + body)
-        if not more:
-            self.ended = True
-            self.arrived.set()
-            self.protocol.ended(self)
-
-    def disconnect(self) -> None:
-        self.disconnected = True
-        self.arrived.set()
 
 
 class HttpProtocol(asyncio.Protocol):
@@ -419,7 +297,7 @@ class HttpProtocol(asyncio.Protocol):
 
     def _refuse(self, status: int) -> None:
         retry = b"Retry-After: 1\r\n" if status in (408, 503) else b""
-        self.transport.write(_STATUS_LINES[status] + b"Connection: close\r\n" + retry + b"Content-Length: 0\r\n\r\n")
+        self.transport.write(STATUS_LINES[status] + b"Connection: close\r\n" + retry + b"Content-Length: 0\r\n\r\n")
         self.close()
 
     def _close_if_idle(self) -> None:
