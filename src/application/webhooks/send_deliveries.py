@@ -12,23 +12,13 @@ from time import monotonic
 from attrs import define, field
 
 from ...domain.errors import NotConfigured, NotFound, Unavailable
-from ..backoff import Backoff, doubled, pause
+from ..backoff import Backoff, pause
 from ..event_log.ports import EventLog, Wakeup
 from ..noop import noop
-from ..redaction import error_text
+from .attempt_outcome import outcome, response_of
 from .catch_up import FollowLog
-from .delivery import (
-    FIRST_PAUSE,
-    GONE,
-    LONGEST_PAUSE,
-    MAX_DETAIL,
-    RETRIED_FOR,
-    DeliveryKey,
-    WebhookDelivery,
-    WebhookMessage,
-    WebhookResponse,
-)
-from .endpoint import FAILING_AFTER, FIRST_PROBE, LONGEST_PROBE, Endpoint
+from .delivery import GONE, RETRIED_FOR, DeliveryKey, WebhookDelivery, WebhookMessage, WebhookResponse
+from .endpoint import Endpoint
 from .ports import DELETED_AT_ONCE, Body, WebhookClient, Webhooks
 
 CONCURRENCY = 8
@@ -225,8 +215,14 @@ class SendDeliveries:
         now = await self.now()
         for task in done:
             delivery = self._running.pop(task)
-            result = self._result(delivery, _response(task), now)
+            before = self._endpoints.get(delivery.endpoint_id)
+            result, endpoint = outcome(
+                delivery, before, response_of(task), now, retried_for=self.retried_for, jitter=self.jitter
+            )
             self._ended[result.key] = result
+            if endpoint is not None and endpoint is not before:
+                self._endpoints[endpoint.id] = endpoint
+                self._health.add(endpoint.id)
 
     async def _store_all(self) -> None:
         """Store all results that are not stored yet."""
@@ -261,33 +257,6 @@ class SendDeliveries:
         with suppress(NotFound):  # it was removed meanwhile
             await self.stop_endpoint(endpoint.id, reason)
         logger.error("webhook endpoint disabled", extra={"endpoint": endpoint.id, "detail": reason})
-
-    def _result(self, delivery: WebhookDelivery, response: WebhookResponse, now: datetime) -> WebhookDelivery:
-        """Return ``delivery`` after its attempt, and note how its endpoint is doing."""
-        endpoint = self._endpoints.get(delivery.endpoint_id)
-        if response.accepted:
-            if endpoint is not None and endpoint.failures:
-                self._endpoints[endpoint.id] = endpoint.succeeded()
-                self._health.add(endpoint.id)
-            return delivery.delivered(now, response.code)
-        wait = max(self._jittered(doubled(FIRST_PAUSE, LONGEST_PAUSE, delivery.attempts)), response.least_pause)
-        if endpoint is not None:
-            probe = self._jittered(doubled(FIRST_PROBE, LONGEST_PROBE, max(0, endpoint.failures + 1 - FAILING_AFTER)))
-            probe = max(probe, response.least_pause)
-            self._endpoints[endpoint.id] = endpoint = endpoint.failed(now, response.detail, pause=probe)
-            self._health.add(endpoint.id)
-            if endpoint.failing:
-                wait = probe  # it is the endpoint's failure, not the event's
-        after = delivery.failed(now, response, pause=wait)
-        fields = {**log_fields(after), "detail": after.detail}
-        if now - (after.failing_since or now) >= self.retried_for and not (endpoint is not None and endpoint.failing):
-            logger.error("webhook delivery failed", extra=fields)
-            return after.given_up(now)
-        logger.warning("webhook delivery waits", extra=fields)
-        return after
-
-    def _jittered(self, pause: timedelta) -> timedelta:
-        return pause * (0.75 + self.jitter() / 2)
 
     async def _follow_all(self) -> float:
         """Let the endpoints of this process fall behind or catch up."""
@@ -336,27 +305,3 @@ class SendDeliveries:
             self._health.clear()
             self._endpoints, self._owned_until, self._look_at = {}, 0.0, 0.0
             await self.client.forget(())
-
-
-def _response(task: "asyncio.Task[WebhookResponse]") -> WebhookResponse:
-    """Return the result of an attempt; an error of the program is one failed attempt, not the end of all."""
-    error = task.exception()
-    if error is None:
-        return task.result()
-    if not isinstance(error, Exception) or isinstance(error, NotConfigured):
-        raise error
-    logger.error("a webhook could not be sent", exc_info=error)
-    return WebhookResponse(detail=f"{type(error).__name__}: {error_text(error)}"[:MAX_DETAIL])
-
-
-def log_fields(delivery: WebhookDelivery) -> dict[str, object]:
-    """Return what identifies ``delivery`` in a log line; the URL, which may hold a secret, is none of it."""
-    return {
-        "endpoint": delivery.endpoint_id,
-        "order_id": delivery.order_id,
-        "sequence": delivery.sequence,
-        "type": delivery.type,
-        "event_id": delivery.event_id,
-        "attempts": delivery.attempts,
-        "code": delivery.code,
-    }
