@@ -13,6 +13,7 @@ from orderflow.testing.consumers import (
     RedriveContract,
     ReplayContract,
     StockStoreContract,
+    WebhookEndpointsContract,
     WebhooksContract,
 )
 
@@ -62,6 +63,10 @@ class TestReplay(ReplayContract):
 
 
 class TestPersonalData(PersonalDataContract):
+    """On the ``world`` of the importing module."""
+
+
+class TestWebhookEndpoints(WebhookEndpointsContract):
     """On the ``world`` of the importing module."""
 
 

@@ -12,8 +12,8 @@ from orderflow.adapters.sql.consumer_store import SqlConsumerStores
 from orderflow.application.webhooks.send_deliveries import LEASE
 from orderflow.domain.errors import StorageUnavailable
 from orderflow.testing.clock import ManualClock
+from orderflow.testing.consumers.webhook_installation import Installation
 from orderflow.testing.consumers.webhook_receiver import Receiver
-from orderflow.testing.consumers.webhooks import Installation
 from orderflow.testing.consumers.world import World
 from orderflow.testing.crash_points import (
     DEATHS,

@@ -1,7 +1,7 @@
 """The suites of what the shipped consumers store: the container's ``effects``, next to the storage of the orders.
 
 A suite is a class of tests that is subclassed with a fixture ``world``: a World of an empty storage, the effects on it
-and a clock. ``WebhooksContract`` needs the extra ``webhooks``.
+and a clock. ``WebhooksContract`` and ``WebhookEndpointsContract`` need the extra ``webhooks``.
 """
 
 from importlib import import_module
@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from .dead_letters import DeadLetterStoreContract
     from .handle_batch import HandleBatchContract
     from .inventory import InventoryContract, StockStoreContract
-    from .notifications import NotificationsContract, NotificationStoreContract
+    from .notification_store import NotificationStoreContract
+    from .notifications import NotificationsContract
     from .redrive import RedriveContract
     from .replay import ReplayContract
+    from .webhook_endpoints import WebhookEndpointsContract
     from .webhooks import WebhooksContract
     from .world import World
 
@@ -36,6 +38,7 @@ __all__ = [
     "RedriveContract",
     "ReplayContract",
     "StockStoreContract",
+    "WebhookEndpointsContract",
     "WebhooksContract",
     "World",
 ]
@@ -46,13 +49,14 @@ _MODULES = {
     "DeadLetterStoreContract": "dead_letters",
     "HandleBatchContract": "handle_batch",
     "InventoryContract": "inventory",
-    "NotificationStoreContract": "notifications",
+    "NotificationStoreContract": "notification_store",
     "NotificationsContract": "notifications",
     "PersonalDataContract": "customers",
     "RebuildAnalyticsContract": "analytics_rebuild",
     "RedriveContract": "redrive",
     "ReplayContract": "replay",
     "StockStoreContract": "inventory",
+    "WebhookEndpointsContract": "webhook_endpoints",
     "WebhooksContract": "webhooks",
     "World": "world",
 }

@@ -1,143 +1,31 @@
 """The promises of webhooks, on every storage, to a real receiver on loopback."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from functools import cached_property
 from typing import Any
 
 import pytest
-from attrs import define, field
+from attrs import define
 
-from ...adapters.wakeup import LocalWakeup
 from ...adapters.webhooks.http_client import HttpWebhookClient, Limits
-from ...adapters.wire.webhook_body import webhook_body
 from ...application.replay.replay_range import ReplayStart
-from ...application.webhooks.catch_up import FollowLog
-from ...application.webhooks.change_endpoints import ChangeEndpoints
 from ...application.webhooks.delivery import DeliveryStatus, WebhookMessage, WebhookResponse
-from ...application.webhooks.endpoint import WEBHOOKS, Endpoint, EndpointStatus
+from ...application.webhooks.endpoint import Endpoint, EndpointStatus
 from ...application.webhooks.record_deliveries import RecordDeliveries
-from ...application.webhooks.send_deliveries import LEASE, SendDeliveries
-from ...domain.errors import InvalidInput, NotFound, StorageUnavailable
+from ...application.webhooks.send_deliveries import LEASE
+from ...domain.errors import StorageUnavailable
 from ...domain.lifecycle import OrderState
 from ..waiting import eventually_async
-from .shop import Shop
-from .webhook_receiver import Exchange, Receiver, accept, hang, refuse, webhook_use_cases
-from .world import World
+from .webhook_installation import Installation, WebhookFixtures, is_settled
+from .webhook_receiver import Exchange, Receiver, accept, hang, refuse
 
 NOTE: dict[str, Any] = {"by": "ann", "reason": "a test"}
 LIFE = [1, 2, 3, 4, 5, 6, 7]
 
 
-async def _never() -> bool:
-    return False
-
-
-async def is_settled(here: "Installation") -> bool:
-    summary = await here.webhooks.summary()
-    return not summary.backlog.pending
-
-
-@define(eq=False, slots=False)
-class Installation:
-    """Orders, the consumer *webhooks* and its sender on one storage; due times go by the world's hand clock."""
-
-    world: World
-    seconds: float = 5.0
-    most: int = 10_000
-    shop: Shop = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.shop = Shop(clock=self.world.clock, storage=self.world.storage)
-
-    @property
-    def webhooks(self) -> Any:
-        return self.world.effects.webhooks
-
-    @property
-    def change(self) -> ChangeEndpoints:
-        change: ChangeEndpoints = webhook_use_cases(self.world.storage, self.world.effects, self.world.clock)[1]
-        return change
-
-    @cached_property
-    def client(self) -> HttpWebhookClient:
-        return HttpWebhookClient(Limits(seconds=self.seconds, private=True), "orderflow/test")
-
-    def sender(self, owner: str = "one", **settings: Any) -> SendDeliveries:
-        """Return the sender of a process."""
-        now = self.world.clock.of_storage
-        follow = FollowLog(
-            self.webhooks,
-            self.world.effects.store,
-            self.world.storage.log,
-            self.world.storage.cursors,
-            now,
-            lambda: 256,
-            most=self.most,
-            few=self.most // 2,
-            page=20,
-        )
-        given: dict[str, Any] = {
-            "webhooks": self.webhooks,
-            "client": self.client,
-            "stop_endpoint": self.change.stop,
-            "jitter": lambda: 0.5,
-            **settings,
-        }
-        return SendDeliveries(
-            owner=owner,
-            log=self.world.storage.log,
-            body=webhook_body,
-            follow=follow,
-            now=now,
-            wakeup=LocalWakeup().listener(),
-            paused=_never,
-            **given,
-        )
-
-    async def add(self, receiver: Receiver, **filters: Any) -> Endpoint:
-        endpoint, receiver.secret = await self.change.add(receiver.url, **filters)
-        return endpoint
-
-    async def consume(self) -> None:
-        """Let the consumer handle what is new, and endpoints that are behind catch up."""
-        handle = self.world.handling(RecordDeliveries(self.world.clock.of_storage))
-        at = dict(await self.world.storage.cursors.positions(WEBHOOKS))
-        heads = await self.world.storage.log.heads()
-        behind = {bucket: at.get(bucket, 0) for bucket, head in heads.items() if head > at.get(bucket, 0)}
-        if behind:
-            await handle(await self.world.storage.log.read(behind, limit=10_000))
-        await self.follow()
-
-    async def follow(self) -> None:
-        sender = self.sender()
-        while await sender.follow_all():
-            pass
-
-    async def close(self) -> None:
-        await self.client.close()
-
-
 @pytest.mark.asyncio
-class WebhooksContract:
+class WebhooksContract(WebhookFixtures):
     """Subclassed with a fixture ``world``."""
-
-    @pytest.fixture
-    async def here(self, world: World) -> AsyncIterator[Installation]:
-        installation = Installation(world)
-        yield installation
-        await installation.close()
-
-    @pytest.fixture
-    async def receiver(self) -> AsyncIterator[Receiver]:
-        async with Receiver() as receiver:
-            yield receiver
-
-    @pytest.fixture
-    async def other(self) -> AsyncIterator[Receiver]:
-        async with Receiver() as receiver:
-            yield receiver
 
     async def test_each_event_arrives_once_signed_and_in_sequence(self, here: Installation, receiver: Receiver) -> None:
         await here.add(receiver)
@@ -459,178 +347,6 @@ class WebhooksContract:
 
         assert (len(owned), while_owned, sum(afterwards)) == (1, 0, 7)
         assert receiver.accepted() == {"o1": LIFE}
-
-    async def test_a_rotated_secret_leaves_two_valid(self, here: Installation, receiver: Receiver) -> None:
-        endpoint = await here.add(receiver)
-        first = receiver.secret
-        _, second, _ = await here.change.rotate(endpoint.id, hours=1, **NOTE)
-        await here.shop.live("o1")
-        await here.consume()
-        await here.sender().send_due()
-        by_the_first = [it.verified for it in receiver.received]
-        receiver.secret = second
-        await here.shop.live("o2")
-        await here.consume()
-        await here.sender().send_due()
-        by_the_second = [it.verified for it in receiver.received[7:]]
-        here.world.clock.forward(hours=1)
-        receiver.secret = first
-        await here.shop.live("o3")
-        await here.consume()
-        await here.sender().send_due()
-        too_late = [it.verified for it in receiver.received[14:]]
-
-        assert (by_the_first, by_the_second, too_late) == ([True] * 7, [True] * 7, [False] * 7)
-        _, third, _ = await here.change.rotate(endpoint.id, hours=1, **NOTE)
-        _, fourth, _ = await here.change.rotate(endpoint.id, hours=1, **NOTE)
-        assert (await here.webhooks.secrets([endpoint.id], here.world.clock()))[endpoint.id] == [fourth, third]
-
-    async def test_a_disabled_endpoint_gets_what_it_missed_when_it_is_enabled(
-        self, here: Installation, receiver: Receiver
-    ) -> None:
-        endpoint = await here.add(receiver)
-        await here.shop.live("o0")
-        await here.consume()
-        await here.sender().send_due()
-        await here.shop.order("o1")
-        await here.consume()
-        await here.change.disable(endpoint.id, **NOTE)
-        await here.shop.assign("o1")
-        await here.consume()
-        nothing = await here.sender().send_due()
-
-        await here.change.enable(endpoint.id, **NOTE)
-        await here.shop.move("o1", OrderState.ON_THE_WAY)
-        await here.consume()
-        await here.sender().send_due()
-
-        assert nothing == 0
-        assert receiver.accepted() == {"o0": LIFE, "o1": [1, 2, 3, 4]}
-
-    async def test_a_replay_sends_everything_from_there_on_again_in_sequence(
-        self, here: Installation, receiver: Receiver
-    ) -> None:
-        endpoint = await here.add(receiver)
-        await here.shop.live("o1")
-        since = here.world.clock() + timedelta(milliseconds=500)
-        await here.shop.live("o2")
-        await here.consume()
-        await here.sender().send_due()
-        first = receiver.ids[:]
-
-        await here.change.replay(endpoint.id, ReplayStart(since=since), **NOTE)
-        await here.shop.live("o3")
-        await here.consume()
-        await here.sender().send_due()
-        by_time = receiver.received[14:]
-        receiver.received.clear()
-        await here.change.replay(endpoint.id, ReplayStart.parse("1"), **NOTE)
-        await here.consume()
-        await here.sender().send_due()
-
-        assert {it.order_id for it in by_time} == {"o2", "o3"}
-        assert len(by_time) == 14
-        assert {it.id for it in by_time if it.order_id == "o2"} < set(first)
-        assert receiver.accepted() == {"o1": LIFE, "o2": LIFE, "o3": LIFE}
-
-    async def test_a_replay_while_events_are_pending_keeps_the_sequence(
-        self, here: Installation, receiver: Receiver
-    ) -> None:
-        endpoint = await here.add(receiver)
-        await here.shop.order("o1")
-        await here.consume()
-        await here.sender().send_due()
-        await here.shop.assign("o1")
-        await here.consume()
-
-        await here.change.replay(endpoint.id, ReplayStart.parse("1"), **NOTE)
-        receiver.received.clear()
-        before_the_first = await here.sender().send_due()
-        await here.consume()
-        await here.sender().send_due()
-
-        assert (before_the_first, receiver.accepted()) == (0, {"o1": [1, 2, 3]})
-
-    async def test_deliveries_are_sent_again_with_the_same_ids(self, here: Installation, receiver: Receiver) -> None:
-        endpoint = await here.add(receiver)
-        await here.shop.live("o1")
-        await here.consume()
-        await here.sender().send_due()
-        ids = receiver.ids[:]
-        resend = webhook_use_cases(here.world.storage, here.world.effects, here.world.clock)[2]
-
-        one = await resend(endpoint.id, "o1", sequence=3, **NOTE)
-        await here.sender().send_due()
-        here.world.clock.forward(days=8)
-        deleted = await here.webhooks.delete_before(here.world.clock())
-        everything = await resend(endpoint.id, "o1", **NOTE)
-        await here.sender().send_due()
-
-        assert ([it.sequence for it in one], deleted, len(everything)) == ([3], 7, 7)
-        assert receiver.ids == [*ids, ids[2], *ids]
-        with pytest.raises(NotFound):
-            await resend(endpoint.id, "o9", **NOTE)
-        with pytest.raises(NotFound):
-            await resend("nobody", "o1", **NOTE)
-        await here.change.disable(endpoint.id, **NOTE)
-        with pytest.raises(InvalidInput, match="it is disabled"):
-            await resend(endpoint.id, "o1", **NOTE)
-
-    async def test_a_dead_endpoint_keeps_a_bounded_number_of_deliveries_and_gets_all(self, world: World) -> None:
-        here = Installation(world, most=40)
-        async with Receiver() as receiver:
-            await receiver.stop()
-            endpoint = await here.add(receiver)
-            most = 0
-            for number in range(30):
-                await here.shop.live(f"o{number}")
-                await here.consume()
-                most = max(most, await here.webhooks.unsettled(endpoint.id, at_most=1_000))
-            behind = await here.webhooks.get(endpoint.id)
-            await receiver.start()
-            for _ in range(20):
-                await here.sender().send_due()
-                await here.follow()
-            await here.shop.live("o99")
-            await here.consume()
-            await here.sender().send_due()
-
-            assert most <= 40 + 20
-            assert behind.behind is not None
-            assert receiver.accepted() == {f"o{number}": LIFE for number in [*range(30), 99]}
-            assert len(receiver.received) == 31 * 7
-            assert (await here.webhooks.get(endpoint.id)).behind is None
-        await here.close()
-
-    async def test_a_removed_endpoint_gets_nothing_more(self, here: Installation, receiver: Receiver) -> None:
-        endpoint = await here.add(receiver)
-        await here.shop.live("o1")
-        await here.consume()
-
-        await here.change.remove(endpoint.id, **NOTE)
-        await here.shop.live("o2")
-        await here.consume()
-
-        assert await here.sender().send_due() == 0
-        assert await here.webhooks.endpoints() == []
-        with pytest.raises(NotFound):
-            await here.webhooks.get(endpoint.id)
-        with pytest.raises(NotFound):
-            await here.change.enable(endpoint.id, **NOTE)
-
-    async def test_each_change_of_an_operator_is_in_the_maintenance_log(
-        self, here: Installation, receiver: Receiver
-    ) -> None:
-        endpoint = await here.add(receiver)
-        for change in (here.change.disable, here.change.enable, here.change.remove):
-            await change(endpoint.id, **NOTE)
-
-        entries = await here.world.storage.maintenance_log.history(limit=10)
-
-        assert {entry.detail for entry in entries} == {
-            f"{done} endpoint {endpoint.id}" for done in ("disabled", "enabled", "removed")
-        }
-        assert not any("whsec" in str(entry) for entry in entries)
 
     async def test_events_that_the_consumer_is_given_again_are_not_sent_again(
         self, here: Installation, receiver: Receiver
