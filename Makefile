@@ -1,7 +1,7 @@
 # Python 3.11 or newer and make are all that a target needs; each does its own set-up in .venv.
 #
 #   make demo    the order flow from end to end, on this machine
-#   make unit    domain, application and memory: the tests that need no server and build nothing
+#   make unit    domain, application and memory: the tests that need no server and open no door
 #   make test    the linters, then every test (ARGS="-k name" for some), five at a time (JOBS=0: one after the other)
 #   make lint    formatting, lint, types and import walls
 #   make faults  the fault campaign: an installation as in production, whose processes, servers and links fail every few
@@ -36,7 +36,7 @@ PYTEST = $(BIN)/pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reo
 
 unit: JOBS = 2
 unit: $(READY)
-	$(PYTEST) tests/unit -m "not end_to_end" $(ARGS)
+	$(PYTEST) tests/unit $(ARGS)
 
 # Five at a time on two cores, for they wait for servers two thirds of the time.
 test: lint
@@ -59,7 +59,7 @@ mutants: $(READY)
 		--deselect $(CAMPAIGN) $(ARGS)
 
 sweep: $(READY)
-	ORDERFLOW_TEST_FAULTS=large $(BIN)/pytest tests/faults/test_crash_points.py tests/unit/cli/test_broken_streams.py $(ARGS)
+	ORDERFLOW_TEST_FAULTS=large $(BIN)/pytest tests/faults/test_crash_points.py tests/doors/cli/test_broken_streams.py $(ARGS)
 
 bench: $(READY)
 	$(BIN)/python -m bench $(ARGS)

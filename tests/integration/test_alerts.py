@@ -272,7 +272,7 @@ SHOWN_ELSEWHERE = (
     "OrderflowWebhooksOverdue",
 )
 """Moved by test_undelivered.py, test_supervision.py, test_tls.py, test_api_by_tls.py and test_oidc_of_processes.py,
-and fired by the rules' own tests in tests/unit/deploy."""
+and fired by the rules' own tests in tests/project/deploy."""
 
 
 def test_every_alert_is_made_to_fire() -> None:

@@ -11,11 +11,11 @@ import pytest
 from orderflow import OrderFlow
 from orderflow.entrypoints.processes import run_parts
 
+from tests.doors.entrypoints.test_embedded import lived, pizzas, placed
 from tests.support.kafka import KafkaBroker, distribution
 from tests.support.process import OwnProcess
 from tests.support.servers import obtain
 from tests.support.waiting import eventually
-from tests.unit.entrypoints.test_embedded import lived, pizzas, placed
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "Revenue.java"
 SECONDS = 180
@@ -92,7 +92,7 @@ async def kept_by(program: OwnProcess, folder: Path, expected: dict[str, int]) -
 
 @pytest.mark.parametrize("page", ["consumers-elsewhere.md"])
 def test_the_guide_quotes_the_example(page: str) -> None:
-    """``tests/unit/docs/test_docs.py`` holds each quotation to the example; here, that there is one."""
+    """``tests/project/docs/test_docs.py`` holds each quotation to the example; here, that there is one."""
     text = (EXAMPLE.parents[1] / "docs" / page).read_text(encoding="utf-8")
 
     assert "```java" in text

@@ -10,8 +10,8 @@ from pathlib import Path
 from orderflow import OrderFlow
 from orderflow.entrypoints.processes import run_parts
 
+from tests.doors.entrypoints.test_embedded import LIFE, lived
 from tests.support.kafka import KafkaBroker
-from tests.unit.entrypoints.test_embedded import LIFE, lived
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "kafka_consumer.py"
 SECONDS = 180

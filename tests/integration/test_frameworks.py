@@ -21,7 +21,6 @@ from tests.support.redis import RedisServer
 from tests.support.servers import free_port, obtain
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.end_to_end
 TREE = Path(__file__).parents[2]
 LUNCH = {"guest": "ann", "dish": "soup", "price": "9.90"}
 

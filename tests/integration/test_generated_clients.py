@@ -17,7 +17,6 @@ from tests.support.published import npm_project
 from tests.support.servers import obtain
 from tests.support.stack import Stack
 
-pytestmark = pytest.mark.end_to_end
 TREE = Path(__file__).parents[2]
 CONTRACT = TREE / "docs" / "contract" / "openapi.json"
 TYPESCRIPT = TREE / "tests" / "support" / "typescript"

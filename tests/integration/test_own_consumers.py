@@ -7,13 +7,13 @@ from pathlib import Path
 import httpx
 from orderflow import OrderFlow
 
+from tests.doors.entrypoints.test_embedded import placed
 from tests.support.commands import CommandLine
 from tests.support.kafka import KafkaBroker
 from tests.support.process import OwnProcess
 from tests.support.servers import free_port
 from tests.support.stack import PROGRAM, Stack
 from tests.support.waiting import eventually, eventually_async
-from tests.unit.entrypoints.test_embedded import placed
 
 SECONDS = 300
 HANDLERS = """

@@ -14,9 +14,9 @@ from orderflow.entrypoints.http import create_app
 from orderflow.entrypoints.settings import Settings
 from orderflow.entrypoints.wiring.lifespan import opened
 
+from tests.doors.http.test_batch import LINES, PATH, as_lines, statuses
 from tests.support.door import BOSS, Installation, an_order, calling, served
 from tests.support.waiting import eventually_async
-from tests.unit.http.test_batch import LINES, PATH, as_lines, statuses
 
 DEADLINE = 60.0
 

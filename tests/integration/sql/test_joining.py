@@ -36,10 +36,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
+from tests.doors.entrypoints.test_embedded import pizzas, placed
 from tests.support.databases import migrated_database
 from tests.support.postgres import PostgresServer
 from tests.support.waiting import eventually_async
-from tests.unit.entrypoints.test_embedded import pizzas, placed
 
 ORDER = {"customer_id": "C1", "restaurant_id": "R7", "lines": pizzas(), "currency": "EUR"}
 DRIVERS = {

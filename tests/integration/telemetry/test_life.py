@@ -48,7 +48,7 @@ MOVED_ELSEWHERE = {
     catalogue.HTTP_CERTIFICATE_UNUSABLE: "tests/integration/http/test_tls.py",
     catalogue.OIDC_READS: "tests/integration/test_oidc_of_processes.py",  # nor a provider
     catalogue.WEBHOOK_SECONDS: "tests/unit/webhooks/test_instrumented.py",  # nor an endpoint
-    catalogue.HTTP_REFUSALS: "tests/unit/http/test_caller_limits.py",  # nor a flood
+    catalogue.HTTP_REFUSALS: "tests/doors/http/test_caller_limits.py",  # nor a flood
 }
 
 

@@ -15,7 +15,7 @@ from orderflow.application.check import CheckReport
 from orderflow.application.orders.gateway_calls import in_time
 from orderflow.domain.money import Money
 
-from tests.unit.entrypoints.test_embedded import placed
+from tests.doors.entrypoints.test_embedded import placed
 
 
 async def differences(flow: OrderFlow) -> list[str]:

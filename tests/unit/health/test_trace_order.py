@@ -12,8 +12,8 @@ from orderflow.application.health.trace_order import Handling, Moment, TraceOrde
 from orderflow.domain.actor import Actor
 from orderflow.domain.errors import StreamUnavailable
 
+from tests.doors.entrypoints.test_embedded import placed
 from tests.support.commands import CommandLine, order_json
-from tests.unit.entrypoints.test_embedded import placed
 
 BOSS = Actor.parse("admin:boss")
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)

@@ -12,8 +12,8 @@ from orderflow.application.notifications import notify
 from orderflow.application.notifications.notification import Message, NotificationStatus
 from orderflow.testing import NotificationChannelContract
 
+from tests.doors.entrypoints.test_embedded import placed
 from tests.support.waiting import eventually_async
-from tests.unit.entrypoints.test_embedded import placed
 
 
 class TestLogChannel(NotificationChannelContract):

@@ -17,8 +17,8 @@ from orderflow.entrypoints.settings_source import load_settings
 from orderflow.testing import PaymentGatewayContract, PaymentGatewayCrashContract
 from orderflow.testing.orders import eur
 
+from tests.doors.entrypoints.test_embedded import placed
 from tests.support.stripe_server import DECLINED, OK, REFUND_FAIL, REFUND_PENDING, THREE_D_SECURE, StripeServer
-from tests.unit.entrypoints.test_embedded import placed
 
 SECRET = "sk_test_51secretsecret"
 

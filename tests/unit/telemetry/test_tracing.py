@@ -25,11 +25,11 @@ from orderflow.application.request_context import Request, answering, current_re
 from orderflow.domain.errors import NotConfigured, StreamUnavailable
 from pytest_mock import MockerFixture
 
+from tests.doors.entrypoints.test_embedded import placed
 from tests.support.door import calling
 from tests.support.otlp import OtlpReceiver, ReceivedSpan
 from tests.support.waiting import eventually
 from tests.unit.domain.actors import place
-from tests.unit.entrypoints.test_embedded import placed
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 UNSAMPLED = TRACE[:-2] + "00"

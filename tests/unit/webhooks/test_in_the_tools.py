@@ -13,8 +13,8 @@ from orderflow.entrypoints.traced_order import trace_data
 from orderflow.testing.consumers.webhook_receiver import Receiver, refuse
 from rich.console import Console
 
+from tests.doors.entrypoints.test_embedded import placed
 from tests.support.waiting import eventually_async
-from tests.unit.entrypoints.test_embedded import placed
 
 NOTE = {"by": "ann", "reason": "a test"}
 BOSS = Actor.parse("admin:boss")

@@ -9,8 +9,8 @@ from orderflow.application.webhooks.record_deliveries import NeverUsed
 from orderflow.testing.consumers.webhook_receiver import Receiver
 from pytest_mock import MockerFixture
 
+from tests.doors.entrypoints.test_embedded import pizzas
 from tests.support.waiting import eventually_async
-from tests.unit.entrypoints.test_embedded import pizzas
 
 
 async def test_without_an_endpoint_it_has_no_cursor_and_is_not_missing(tmp_path: Path) -> None:

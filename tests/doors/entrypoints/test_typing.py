@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.end_to_end
 TREE = Path(__file__).parents[3]
 PROGRAMS = {
     "handlers_that_fit.py": """

@@ -16,7 +16,7 @@ from orderflow.entrypoints.settings_source import load_settings
 from orderflow.entrypoints.wiring import parts
 from orderflow.testing.consumers.shop import HandClock
 
-from tests.unit.entrypoints.test_embedded import placed
+from tests.doors.entrypoints.test_embedded import placed
 
 SHOP = """
 import asyncio

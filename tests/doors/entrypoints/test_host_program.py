@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.end_to_end
-
 LIFE = """
 import asyncio, sys
 from datetime import UTC, datetime, timedelta

@@ -16,9 +16,9 @@ from orderflow.entrypoints.http.caller_limits import Callers
 from orderflow.entrypoints.http.log_limit import LINES as LINES_ADMITTED
 from structlog.testing import capture_logs
 
+from tests.doors.http.test_idempotency import commits_held
+from tests.doors.http.test_problems import problem
 from tests.support.door import CUSTOMER, Installation, an_order, calling, placed
-from tests.unit.http.test_idempotency import commits_held
-from tests.unit.http.test_problems import problem
 
 PATH = "/v1/orders:batch"
 LINES = {"content-type": "application/x-ndjson"}

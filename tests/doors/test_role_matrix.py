@@ -144,9 +144,9 @@ OPERATION_ROUTES = {
     "resumeConsumer",
     "traceOrder",
 }
-"""tests/unit/http/test_operations.py has their rules."""
+"""tests/doors/http/test_operations.py has their rules."""
 PRICE_ROUTES = {"listPrices", "replacePrices", "setPrice", "removePrice"}
-"""tests/unit/prices/test_price_matrix.py has their rules."""
+"""tests/doors/test_price_matrix.py has their rules."""
 CUSTOMER_ROUTES = (("GET", "export", None), ("POST", "erase", {"reason": "asked for it"}))
 METHODS = {"order_as_of": "as_of", "count_orders": "list_orders"}
 """Methods of the embedded API that are named otherwise than their use-case."""
@@ -400,7 +400,7 @@ def without_id(answer: Answer, order_id: str) -> str:
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)
-@pytest.mark.parametrize("door", ["embedding", "http", pytest.param("cli", marks=pytest.mark.end_to_end)])
+@pytest.mark.parametrize("door", ["embedding", "http", "cli"])
 def test_every_door_answers_what_the_tables_require(house: House, door: str, situation: str) -> None:
     ask_door: Door = getattr(house, door)
     wrong: list[Any] = []
@@ -458,7 +458,7 @@ def test_a_version_is_compared_only_for_those_who_find_the_order(house: House, s
 def test_a_stream_is_opened_for_those_who_may_read_the_order(house: House, situation: str, by: Actor) -> None:
     order = house.order(situation, PaymentMethod.CASH)
     if _has(order, by, Relation.OWN):
-        return  # tests/unit/http/test_stream.py reads it
+        return  # tests/doors/http/test_stream.py reads it
     path = "/v1/orders/{}/stream"
 
     refused = asyncio.run(house.request(by, "GET", path.format(order.id)))
@@ -570,7 +570,7 @@ def test_every_route_has_a_rule(house: House) -> None:
 def test_every_command_about_orders_has_a_rule() -> None:
     tried = {"transition", "assign", "cancel", "pay", "refund", "show", "timeline", "create", "list", "count"}
     traced = {("orders", "trace")}
-    imported = {("orders", "import")}  # as create, see tests/unit/cli
+    imported = {("orders", "import")}  # as create, see tests/doors/cli
 
     assert {it for it in commands() if it[0] == "orders"} == {
         ("orders", it) for it in tried

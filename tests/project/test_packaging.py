@@ -15,7 +15,6 @@ from zipfile import ZipFile
 import orderflow
 import pytest
 
-pytestmark = pytest.mark.end_to_end
 TREE = Path(__file__).parents[2]
 SOURCE = TREE / "src"
 HEAVY = ("alembic", "cyclopts", "dependency_injector", "msgspec", "rich", "sqlalchemy", "typed_settings")

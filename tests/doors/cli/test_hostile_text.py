@@ -11,8 +11,8 @@ from orderflow.domain.text import printable
 from orderflow.entrypoints.cli import session as cli_session
 from orderflow.entrypoints.cli.session import encode
 
+from tests.doors.cli.test_every_command import LOOKING
 from tests.support.commands import CommandLine, order_json
-from tests.unit.cli.test_every_command import LOOKING
 
 HOSTILE = {
     "markup": "[/x] [bold]b[/] [link=https://evil.example]l[/link] \\[",

@@ -11,9 +11,9 @@ from orderflow.domain.errors import StorageUnavailable
 from orderflow.entrypoints.http import exports
 from orderflow.entrypoints.http.csv_rows import harmless
 
+from tests.doors.http.test_analytics import PATHS, counted
 from tests.support.door import BOSS, CUSTOMER, RESTAURANT, SHIPPER, Installation, calling, placed
 from tests.support.waiting import eventually_async
-from tests.unit.http.test_analytics import PATHS, counted
 
 __all__ = ["counted"]
 

@@ -28,7 +28,7 @@ from orderflow.entrypoints.embedded_consumers import EmbeddedConsumers
 from orderflow.entrypoints.joining import JoinedOrders
 from orderflow.entrypoints.sync import SyncJoinedOrders
 
-from tests.unit.entrypoints.test_embedded import pizzas
+from tests.doors.entrypoints.test_embedded import pizzas
 
 ONLY_ASYNC = {"open", "open_sync", "in_memory", "in_memory_sync", "http_app", "use_cases", "prices", "container"}
 """Names that open a flow, or are asynchronous by themselves."""
@@ -252,7 +252,6 @@ def test_closing_raises_the_error_that_ended_a_consumer(mocker: Any) -> None:
         flow.close()
 
 
-@pytest.mark.end_to_end
 @pytest.mark.parametrize("url", ["memory://", "sqlite:///{}/o.db"])
 def test_a_process_that_ends_with_an_open_flow_ends(url: str, tmp_path: Path) -> None:
     ended = run(
@@ -269,7 +268,6 @@ print("ends", flush=True)
     assert (ended.returncode, ended.stdout.split()[-1:], "Error" in ended.stderr) == (0, ["ends"], False), ended.stderr
 
 
-@pytest.mark.end_to_end
 def test_a_process_that_ends_closes_its_flow(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/o.db"
     ended = run(
@@ -288,7 +286,6 @@ while not flow._thread.call(flow._target.container.storage().processes.all):
     assert [known.process.pid for known in running if known.process.pid != os.getpid()] == []
 
 
-@pytest.mark.end_to_end
 def test_a_forked_process_has_to_open_its_own(tmp_path: Path) -> None:
     ended = run(
         """
@@ -316,7 +313,6 @@ print(os.waitstatus_to_exitcode(status), len(flow.list_orders().orders), flush=T
     assert (ended.returncode, ended.stdout.split()[-2:]) == (0, ["7", "2"]), ended.stderr
 
 
-@pytest.mark.end_to_end
 def test_a_sqlite_file_that_was_open_before_the_fork_is_refused_in_the_child(tmp_path: Path) -> None:
     ended = run(
         """
@@ -343,7 +339,6 @@ os.waitpid(child, 0)
     assert allowed == "waiting_for_shipper"
 
 
-@pytest.mark.end_to_end
 @pytest.mark.parametrize("start", ["fork", "spawn"])
 def test_processes_of_multiprocessing_open_their_own(start: str, tmp_path: Path) -> None:
     program = tmp_path / "program.py"

@@ -29,8 +29,8 @@ from orderflow.domain.consent import RestaurantOrders
 from orderflow.domain.currency import MINOR_UNITS
 from orderflow.domain.payment import PaymentMethod
 
+from tests.doors.http.test_openapi import PROMISES, without_security
 from tests.support.door import BOSS, CUSTOMER, RESTAURANT, SHIPPER, Installation, an_order, as_local, calling
-from tests.unit.http.test_openapi import PROMISES, without_security
 
 SEQUENCES = os.environ.get("ORDERFLOW_TEST_SEQUENCES")
 PARTIES = {"userId": "C1", "restaurantId": "R7", "shipperId": "S3"}

@@ -9,7 +9,7 @@ from orderflow.entrypoints.settings import Settings, described
 from orderflow.entrypoints.settings_source import load_settings
 from orderflow.testing.consumers.shop import HandClock
 
-from tests.unit.entrypoints.test_embedded import placed
+from tests.doors.entrypoints.test_embedded import placed
 
 
 def test_the_sandbox_is_chosen_by_its_name() -> None:

@@ -6,9 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-pytestmark = pytest.mark.end_to_end
 BROKEN = """
 from attrs import frozen
 from uuid import uuid4

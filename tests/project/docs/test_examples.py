@@ -12,10 +12,9 @@ import httpx
 import pytest
 from orderflow import OrderFlow, OrderState
 
+from tests.doors.entrypoints.test_embedded import placed
 from tests.support.waiting import eventually_async
-from tests.unit.entrypoints.test_embedded import placed
 
-pytestmark = pytest.mark.end_to_end
 EXAMPLES = Path(__file__).parents[3] / "examples"
 ELSEWHERE = {
     "own_gateway.py": "tests/integration/test_own_parts.py",

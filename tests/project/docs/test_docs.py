@@ -31,7 +31,6 @@ from tests.support.pages import (
     understand_orderflow,
 )
 
-pytestmark = pytest.mark.end_to_end
 ELSEWHERE = {
     "make demo": "CI, from a clean checkout",
     "make test": "CI, from a clean checkout: this test is part of it",
@@ -41,9 +40,9 @@ ELSEWHERE = {
     "make contract": "by hand; tests/unit/contract holds what it writes to the code",
     "make bench": "by hand, as its outcome is for reading",
     "make clean": "by hand",
-    "pip install .": "tests/unit/test_packaging.py runs orders from the wheel, without any extra",
-    "pip install '.[http]'": "tests/unit/test_packaging.py holds the extras to what is imported",
-    "pip install '.[all]'": "tests/unit/test_packaging.py holds the extras to what is imported",
+    "pip install .": "tests/project/test_packaging.py runs orders from the wheel, without any extra",
+    "pip install '.[http]'": "tests/project/test_packaging.py holds the extras to what is imported",
+    "pip install '.[all]'": "tests/project/test_packaging.py holds the extras to what is imported",
     "pip install 'orderflow-service[testing]'": "tests/integration/test_own_parts.py runs the suites",
     "orderflow serve --dev": "run until stopped, so not here; the requests below it are asked of the same application",
     "orderflow demo": "CI runs `make demo`, which is this",

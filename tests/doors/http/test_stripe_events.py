@@ -19,9 +19,9 @@ from orderflow.entrypoints.http import create_app
 from orderflow.entrypoints.settings import Settings, described
 from orderflow.entrypoints.wiring.payment_gateway import stripe_events
 
+from tests.doors.entrypoints.test_embedded import placed
 from tests.support.door import calling
 from tests.support.stripe_server import OK, REFUND_PENDING, THREE_D_SECURE, StripeServer
-from tests.unit.entrypoints.test_embedded import placed
 
 SECRET, NEXT = "whsec_first", "whsec_second"
 

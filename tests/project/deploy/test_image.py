@@ -12,11 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.project.test_packaging import EVERY_MODULE
 from tests.support.deployed import TREE, Instruction, dockerfile, hadolint, image_environment
 from tests.support.servers import obtain
-from tests.unit.test_packaging import EVERY_MODULE
 
-pytestmark = pytest.mark.end_to_end
 ENVIRONMENT = "/opt/orderflow"
 PINNED = re.compile(r"^([\w.-]+)==([^\s;]+)", re.MULTILINE)
 

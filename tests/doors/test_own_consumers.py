@@ -9,8 +9,8 @@ from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.settings import BUILT_IN, CONSUMERS, MAX_PARTS, RESERVED_NAMES, Settings
 from orderflow.entrypoints.wiring.own_consumers import consumer_names, with_consumer
 
+from tests.doors.entrypoints.test_embedded import placed
 from tests.support.commands import CommandLine, order_json
-from tests.unit.entrypoints.test_embedded import placed
 
 HANDLERS = """
 from pathlib import Path

@@ -11,8 +11,8 @@ from orderflow.testing.consumers.webhook_receiver import Receiver, refuse
 from orderflow.testing.waiting import eventually_async
 from standardwebhooks import Webhook
 
+from tests.doors.entrypoints.test_embedded import pizzas
 from tests.support.commands import CommandLine, CommandResult
-from tests.unit.entrypoints.test_embedded import pizzas
 
 NOTE = ("--by", "ann", "--reason", "a test")
 

@@ -12,9 +12,9 @@ from orderflow.domain.errors import OrderFlowError
 from orderflow.domain.prices import Price
 from orderflow.entrypoints.embedded import OrderFlow
 
+from tests.doors.test_role_matrix import DONE, PRICE_ROUTES, House
 from tests.support.every_command import commands
 from tests.unit.domain.actors import ACTORS, ADMIN, eur
-from tests.unit.orders.test_role_matrix import DONE, PRICE_ROUTES, House
 
 PIZZA = Price(item_id="F1", name="Pizza", price=eur("12.50"))
 BODY = {"name": "Pizza", "price": 12.5, "currency": "EUR"}
@@ -54,7 +54,6 @@ def house() -> House:
 @pytest.mark.parametrize("by", ACTORS, ids=str)
 @pytest.mark.parametrize("restaurant", ["R1", "R2", "R9"])
 @pytest.mark.parametrize("action", RULES)
-@pytest.mark.end_to_end
 def test_every_door_answers_what_the_rules_require(house: House, by: Actor, restaurant: str, action: str) -> None:
     flow = OrderFlow(house.container)
     prices = flow.prices

@@ -18,9 +18,9 @@ from orderflow.domain.errors import CommandRefused
 from orderflow.domain.payment import PaymentMethod
 from orderflow.entrypoints.embedded import OrderFlow
 
+from tests.doors.test_role_matrix import DONE, NOT_FOUND, Ask, House, _plain, consents, rule
 from tests.support.door import an_order
 from tests.unit.domain.actors import ACTORS, line, place
-from tests.unit.orders.test_role_matrix import DONE, NOT_FOUND, Ask, House, _plain, consents, rule
 
 
 @frozen
@@ -57,7 +57,6 @@ def test_every_action_has_a_rule_and_a_request() -> None:
 @pytest.mark.parametrize("customer", ["C1", "C2"])
 @pytest.mark.parametrize("restaurant", ["R1", "R2"])
 @pytest.mark.parametrize("action", PLACING)
-@pytest.mark.end_to_end
 def test_an_order_is_placed_by_whom_the_rule_names(
     setting: RestaurantOrders, by: Actor, customer: str, restaurant: str, action: MoneyAction
 ) -> None:
@@ -101,7 +100,7 @@ def _embedded(
 @every_setting
 @every_actor
 @pytest.mark.parametrize("action", PAYING)
-@pytest.mark.parametrize("door", ["embedding", "http", pytest.param("cli", marks=pytest.mark.end_to_end)])
+@pytest.mark.parametrize("door", ["embedding", "http", "cli"])
 def test_money_is_taken_by_whom_the_rule_names(
     setting: RestaurantOrders, by: Actor, action: MoneyAction, door: str
 ) -> None:

@@ -1,0 +1,1 @@
+"""Tests of the ways in: HTTP, the command line and embedding."""
