@@ -39,6 +39,8 @@ HEADER = "X-Correlation-ID"
 TRACEPARENT = "traceparent"
 ERROR = "orderflow.error"
 """The key of the scope with the error of the request, for its log line."""
+READ_HEADERS = "orderflow.read_headers"
+"""The key of the scope with the headers of the request, which are read once."""
 ABOUT = "orderflow.about"
 """The key of the scope with the ids that the body names instead of the path, by the names of path parameters."""
 SUBJECTS = {
@@ -93,7 +95,7 @@ class CorrelatedApp(Litestar):
             scope["path"] = raw.decode("latin-1")
         if self.log_limit is None:
             self.log_limit = LogLimit()
-        headers = Headers.from_scope(scope)
+        headers = scope[READ_HEADERS] = Headers.from_scope(scope)  # type: ignore[literal-required]
         cors = self.cors
         exchange = _Exchange(scope, headers, self.routes, self.log_limit, () if cors is None else cors.headers(headers))
         handle = _answer_options if exchange.is_about_server else self._respond
@@ -210,7 +212,8 @@ class _Exchange:
         admitted = self.status not in _REFUSALS or self.log_limit.admits(code)
         if self.is_audited and (admitted or GRANT in self.scope):
             self.audit(code)
-        if not admitted:
+        level = logging.DEBUG if self.route in _PROBES else logging.INFO
+        if not (admitted and _log.isEnabledFor(level)):
             return
         order_id = self.scope.get("path_params", {}).get("order_id")
         line: dict[str, object] = {
@@ -222,7 +225,7 @@ class _Exchange:
             "route": self.route,
             "status": self.status,
         }
-        log_each(_log, logging.DEBUG if self.route in _PROBES else logging.INFO, "request", [line])
+        log_each(_log, level, "request", [line])
 
     @property
     def is_of_api(self) -> bool:

@@ -43,7 +43,8 @@ def read_body(body: bytes, kind: type[B]) -> B:
         if body.count(b"{") > MAX_LINES:
             _refuse_too_many_lines(body)
         decoded: B = _decoder(kind).decode(body)
-        _refuse_repeated_names(body)
+        if not names_are_unique(body):
+            _refuse_repeated_names(body)
         return decoded
     except ValidationError as e:
         raise _invalid(str(e), kind) from e
@@ -68,6 +69,28 @@ def _refuse_too_many_lines(body: bytes) -> None:
         return  # decoding the body says what is wrong
     if lines > MAX_LINES:
         raise InvalidInput("orderDetails", f"{lines} lines", f"1 to {MAX_LINES} lines")
+
+
+_COLON = re.compile(rb'"\s*:')
+_ANYTHING = Decoder(float_hook=str)
+
+
+def names_are_unique(body: bytes) -> bool:
+    """Return True if no object in ``body``, which is JSON, has two members of the same name; False if one may.
+
+    Each member has a quote and a colon in the text, and of repeated ones only the last is decoded. So if there are as
+    many of the former as of the latter, none is repeated. It takes a third of the time of looking at each name.
+    """
+    try:
+        return len(_COLON.findall(body)) == _members(_ANYTHING.decode(body))
+    except MsgspecError:  # such as a number that is larger than any that a body may have
+        return False
+
+
+def _members(value: object) -> int:
+    if isinstance(value, dict):
+        return len(value) + sum(_members(child) for child in value.values() if isinstance(child, dict | list))
+    return sum(_members(child) for child in value if isinstance(child, dict | list)) if isinstance(value, list) else 0
 
 
 class _Members(list[tuple[str, object]]):

@@ -43,7 +43,10 @@ class _Body(Struct, rename="camel"):
 
 @frozen
 class Write:
-    """A call that writes, with its idempotency key if any, its fingerprint, and the version that If-Match requires."""
+    """A call that writes, with its idempotency key if any, and the version that If-Match requires.
+
+    ``fingerprint`` is that of the request if there is a key.
+    """
 
     call: Call
     key: str | None
@@ -94,7 +97,8 @@ IfMatch = Annotated[str | None, header("If-Match", 'the ETag that was decided up
 
 async def provide_write(request: Request[Actor, Any, Any], idempotency_key: Key = None) -> Write:
     """Return a call that places an order."""
-    return Write(provide_call(request), idempotency_key, await _fingerprint(request, request.scope["path"]))
+    fingerprint = await _fingerprint(request, request.scope["path"], idempotency_key)
+    return Write(provide_call(request), idempotency_key, fingerprint)
 
 
 async def provide_change(
@@ -103,11 +107,14 @@ async def provide_change(
     """Return a call that changes an order."""
     call = provide_order_call(request, order_id)
     path = f"/v1/orders/{call.order}/{request.scope['path'].rpartition('/')[2]}"
-    return Write(call, idempotency_key, await _fingerprint(request, path), expected_version(if_match))
+    fingerprint = await _fingerprint(request, path, idempotency_key)
+    return Write(call, idempotency_key, fingerprint, expected_version(if_match))
 
 
-async def _fingerprint(request: Request[Actor, Any, Any], path: str) -> str:
-    """Return a digest of the request. ``path`` has the order's id decoded, because it has several spellings."""
+async def _fingerprint(request: Request[Actor, Any, Any], path: str, idempotency_key: str | None) -> str:
+    """Return a digest of the request if it has a key. ``path`` has the order's id decoded: it has several spellings."""
+    if idempotency_key is None:
+        return ""
     return sha256(b"\n".join([request.method.encode(), path.encode(), await request.body()])).hexdigest()
 
 
