@@ -112,7 +112,7 @@ async def _creating(servers: Servers, effort: Effort, *, callers: int) -> list[F
         for side in sides:
             await side.check()
     us = f"{callers} callers" if callers > 1 else "1 caller"
-    floors = {"ORM": 6.0, "pgbench": 1.2} if callers > 1 else {"ORM": 1.0}
+    floors = {"ORM": 6.0, "pgbench": 0.9} if callers > 1 else {"ORM": 1.0}
     return _findings(f"create, {us}", sides, turns, floors)
 
 
