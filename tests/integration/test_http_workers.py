@@ -76,7 +76,7 @@ def test_workers_share_a_port_and_everything_else_runs_once(orderflow: Installat
     assert seen.by(catalogue.COMMANDS, "outcome", command="create_order") == {"ok": 20}
     assert seen.total(catalogue.HTTP_SECONDS, "_count", route="/v1/orders", status="201") == 20
     assert seen.by(catalogue.ORDERS, "state") == {"waiting_for_shipper": 20}
-    assert httpx.get(f"{service.operations}/readyz", timeout=180).json()["checks"]["workers"] == "ok"
+    eventually(lambda: httpx.get(f"{service.operations}/readyz", timeout=180).json()["checks"]["workers"] == "ok")
     assert len(worker_ids(service)) == 2
     assert parts(orderflow) == [["api"], ["api"], ["notifications", "analytics", "inventory", "webhooks"]]
     assert service.exit_code(signal.SIGTERM) == 0

@@ -119,7 +119,7 @@ class FaultInjection:
             except LookupError:
                 return []
 
-        [found] = await eventually_async(answered, deadline=20, that="the brokers say who leads")
+        [found] = await eventually_async(answered, that="the brokers say who leads")
         return found
 
     async def _broker_killed(self, member: KafkaNode) -> None:

@@ -81,14 +81,14 @@ def _scan(bootstrap_servers: str, level: str) -> Any:
         }
     )
     try:
-        left = set(consumer.list_topics(TOPIC, timeout=10).topics[TOPIC].partitions)
+        left = set(consumer.list_topics(TOPIC, timeout=60).topics[TOPIC].partitions)
         consumer.assign([TopicPartition(TOPIC, partition, 0) for partition in left])
-        until = monotonic() + 30
+        until = monotonic() + 300
         while left:
             if monotonic() > until:
                 raise AssertionError(f"partitions {sorted(left)} cannot be read to their end")
             for message in consumer.consume(5_000, 0.2):
-                until = monotonic() + 30
+                until = monotonic() + 300
                 if (error := message.error()) is None:
                     yield message
                 elif error.code() == KafkaError._PARTITION_EOF:

@@ -48,7 +48,7 @@ HEADERS = (
 
 @pytest.fixture
 async def channel(smtp: SmtpServer) -> AsyncIterator[EmailChannel]:
-    client = SMTP(hostname=smtp.host, port=smtp.port, timeout=5)
+    client = SMTP(hostname=smtp.host, port=smtp.port, timeout=60)
     channel = EmailChannel(client, Address("Orderflow", addr_spec="orders@shop.example"), HandClock())
     yield channel
     await channel.close()
@@ -173,7 +173,7 @@ async def test_after_what_is_no_reply_the_next_message_has_a_connection_of_its_o
         writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        client = SMTP(hostname="127.0.0.1", port=server.sockets[0].getsockname()[1], timeout=20)
+        client = SMTP(hostname="127.0.0.1", port=server.sockets[0].getsockname()[1], timeout=60)
         channel = EmailChannel(client, Address("Orderflow", addr_spec="orders@shop.example"), HandClock())
         with pytest.raises(ChannelUnavailable, match="Malformed"):
             await channel.send(MESSAGE)
@@ -222,6 +222,6 @@ async def test_each_event_arrives_once_also_when_the_server_was_away_for_a_while
 async def _notify(world: World, smtp: SmtpServer) -> tuple[Notify, EmailChannel]:
     """Notifications by email, with a contact of the customer alone."""
     await world.effects.contacts.set(Contact(party="customer:C1", email="c1@example.org"))
-    client = SMTP(hostname=smtp.host, port=smtp.port, timeout=5)
+    client = SMTP(hostname=smtp.host, port=smtp.port, timeout=60)
     channel = EmailChannel(client, Address(addr_spec="orders@shop.example"), world.clock)
     return Notify([channel], FileMessageTemplates(), world.effects.notifications, world.clock), channel

@@ -231,7 +231,7 @@ async def test_asking_for_the_time_leaves_no_group_behind(kafka: KafkaBroker, to
 
     await watch.close()
     client = admin(kafka)
-    groups = client.list_consumer_groups(request_timeout=10).result().valid
+    groups = client.list_consumer_groups(request_timeout=100).result().valid
     assert f"{topic_name}-doctor" not in [group.group_id for group in groups]
 
 

@@ -23,7 +23,7 @@ from .relay_program import life
 
 @pytest.fixture
 async def direct(kafka_settings: KafkaSettings) -> AsyncIterator[DirectPublishing]:
-    direct = DirectPublishing(kafka_settings, timeout=20.0)
+    direct = DirectPublishing(kafka_settings, timeout=120.0)
     yield direct
     await direct.close()
 
@@ -105,7 +105,7 @@ async def test_without_kafka_the_order_is_kept_and_the_loss_is_counted_and_named
 
 async def test_orders_that_the_share_holds_back_are_in_the_history_alone(kafka_settings: KafkaSettings) -> None:
     storage = MemoryStorage()
-    direct = DirectPublishing(kafka_settings, timeout=20.0, share=_share(bucket_of("order-1") + 1))
+    direct = DirectPublishing(kafka_settings, timeout=120.0, share=_share(bucket_of("order-1") + 1))
     orders = [number for number in range(1, 200) if bucket_of(f"order-{number}") != bucket_of("order-1")]
     other = next(number for number in orders if bucket_of(f"order-{number}") > bucket_of("order-1"))
 
@@ -121,7 +121,7 @@ async def test_orders_that_the_share_holds_back_are_in_the_history_alone(kafka_s
 
 async def test_a_share_that_cannot_be_asked_for_stays_as_it_was(kafka_settings: KafkaSettings) -> None:
     share = _share(BUCKETS, StorageUnavailable("database", "away"))
-    direct = DirectPublishing(kafka_settings, timeout=20.0, share=share)
+    direct = DirectPublishing(kafka_settings, timeout=120.0, share=share)
 
     for events in (life(1)[:2], life(1)[2:]):
         async with unit_of_work(MemoryStorage(), direct)() as work:
@@ -150,7 +150,7 @@ async def test_an_observer_gets_each_unit_of_work_and_its_outcome(kafka_settings
     def watch(records: Sequence[LogRecord], delivered: Sequence[bool], seconds: float) -> None:
         outcomes.append(([record.type for record in records], list(delivered), seconds > 0))
 
-    direct = DirectPublishing(kafka_settings, timeout=20.0, on_published=watch)
+    direct = DirectPublishing(kafka_settings, timeout=120.0, on_published=watch)
     async with unit_of_work(MemoryStorage(), direct)() as work:
         work.events.publish(*life(1)[:2])
     await direct.close()

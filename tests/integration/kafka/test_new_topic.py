@@ -134,7 +134,7 @@ async def test_a_topic_made_anew_goes_on_and_all_history_comes_back_when_it_is_a
     storage, topic = kitchen.world.storage, kitchen.settings.topic
     await add_orders(storage, range(20, 25))
     await kitchen.published()  # and not handled, as no consumer runs
-    admin.delete_topics([topic], operation_timeout=20)[topic].result(30)
+    admin.delete_topics([topic], operation_timeout=60, request_timeout=100)[topic].result(120)
     eventually(lambda: topic not in admin.list_topics(timeout=60).topics)
     kafka.create_topic(topic)
     await add_orders(storage, range(25, 30))
@@ -160,7 +160,7 @@ async def test_a_topic_made_anew_goes_on_and_all_history_comes_back_when_it_is_a
 
 async def test_offsets_that_expired_make_nothing_happen_twice(kitchen: Kitchen, admin: AdminClient) -> None:
     groups = [kitchen.settings.relay_group, kitchen.settings.consumer_group("analytics")]
-    for gone in admin.delete_consumer_groups(groups, request_timeout=20).values():
+    for gone in admin.delete_consumer_groups(groups, request_timeout=100).values():
         gone.result(30)
     await add_orders(kitchen.world.storage, range(20, 25))
 

@@ -91,7 +91,7 @@ async def test_a_scan_leaves_no_group_behind(kafka: KafkaBroker, kafka_settings:
     await all_of(kafka_settings)
 
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
-    groups = admin.list_consumer_groups(request_timeout=10).result(10).valid or []
+    groups = admin.list_consumer_groups(request_timeout=100).result(100).valid or []
     assert "orderflow-reader" not in {group.group_id for group in groups}
 
 

@@ -69,7 +69,7 @@ class GroupLag:
         ends: Mapping[int, int] = high_watermarks(client, topic, partitions(client, topic, self.timeout), self.timeout)
         return ends
 
-    @stamina.retry(on=coordinator_unavailable, attempts=20, timeout=10.0, wait_initial=0.05, wait_max=1.0)
+    @stamina.retry(on=coordinator_unavailable, attempts=100, timeout=100.0, wait_initial=0.05, wait_max=1.0)
     def _committed(self, group: str, ends: Mapping[int, int]) -> Mapping[int, int]:
         committed: Mapping[int, int] = committed_offsets(self.settings, group, ends, self.timeout)
         return committed
