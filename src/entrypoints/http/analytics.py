@@ -7,15 +7,13 @@ from typing import Annotated, Any
 
 from attrs import field, frozen
 from litestar import Request, Response, get
-from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency, Provide
-from litestar.exceptions import HTTPException
-from litestar.handlers import BaseRouteHandler
 
 from ...application.analytics.figures import DeliveryTimes, MinuteSales, RestaurantSales, Span, check_interval
 from ...application.analytics.ports import AnalyticsQueries
 from ...domain.actor import Actor, Role
 from ...domain.errors import InvalidInput
+from .auth import for_roles
 from .openapi import CORRELATION, problems
 from .order_filter import RestaurantId
 from .parameters import parse_identifier, parse_time, time
@@ -105,10 +103,9 @@ class Figures:
     turns: asyncio.Semaphore = field(factory=lambda: asyncio.Semaphore(AT_ONCE))
 
 
-async def admins_and_restaurants(connection: ASGIConnection[Any, Actor, Any, Any], _: BaseRouteHandler) -> None:
-    by = connection.user
-    if by.role not in (Role.ADMIN, Role.RESTAURANT):
-        raise HTTPException(detail=f"{by} may not read figures; only admins and restaurants may", status_code=403)
+admins_and_restaurants = for_roles(
+    Role.ADMIN, Role.RESTAURANT, refused="may not read figures; only admins and restaurants may"
+)
 
 
 def _bounded(by: Actor, restaurant_id: str | None) -> str | None:

@@ -5,16 +5,14 @@ from urllib.parse import unquote
 
 from attrs import frozen
 from litestar import Request, Response, get, post
-from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
-from litestar.exceptions import HTTPException
-from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath, JSONBody
 
 from ...application.auth import Scope
 from ...application.customers.erase_customer import EraseCustomer, ErasedCustomer
 from ...application.customers.export_customer import CustomerExport, ExportCustomer
 from ...domain.actor import Actor, Role
+from .auth import for_roles
 from .bodies import EraseCustomerBody
 from .exact_body import ExactBody
 from .openapi import CORRELATION, problems
@@ -30,13 +28,8 @@ class Customers:
     export: ExportCustomer
 
 
-async def admins_only(connection: ASGIConnection[Any, Actor, Any, Any], _: BaseRouteHandler) -> None:
-    """Refuse every caller but an admin, whether there is such a customer or not."""
-    by = connection.user
-    if by.role is not Role.ADMIN:
-        raise HTTPException(
-            detail=f"{by} may not see or erase what is kept of a customer; only admins may", status_code=403
-        )
+admins_only = for_roles(Role.ADMIN, refused="may not see or erase what is kept of a customer; only admins may")
+"""Refuses other callers, whether there is such a customer or not."""
 
 
 @get(

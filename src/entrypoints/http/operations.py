@@ -7,10 +7,7 @@ from typing import Any
 
 from attrs import field, frozen
 from litestar import Request, Response, get, post, put
-from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
-from litestar.exceptions import HTTPException
-from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath, JSONBody
 
 from ...application.auth import Scope
@@ -26,6 +23,7 @@ from ...application.maintenance.maintenance_log import MaintenanceEntry
 from ...application.maintenance.ports import MaintenanceLog
 from ...domain.actor import Actor, Role
 from ..traced_order import trace_data
+from .auth import for_roles
 from .bodies import ReasonBody, SetPublishing
 from .calls import ORDER_CALL, Call
 from .exact_body import ExactBody
@@ -59,10 +57,7 @@ class Operations:
     examining: asyncio.Lock = field(factory=asyncio.Lock)
 
 
-async def admins_only(connection: ASGIConnection[Any, Actor, Any, Any], _: BaseRouteHandler) -> None:
-    by = connection.user
-    if by.role is not Role.ADMIN:
-        raise HTTPException(detail=f"{by} may not operate the service; only admins may", status_code=403)
+admins_only = for_roles(Role.ADMIN, refused="may not operate the service; only admins may")
 
 
 _read = partial(get, response_headers=[CORRELATION], responses=REFUSALS, opt=OPERATE)

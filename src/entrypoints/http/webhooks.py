@@ -6,10 +6,7 @@ from urllib.parse import unquote
 
 from attrs import frozen
 from litestar import Request, Response, get, post
-from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
-from litestar.exceptions import HTTPException
-from litestar.handlers import BaseRouteHandler
 from litestar.openapi.spec.enums import OpenAPIType
 from litestar.params import FromPath, JSONBody
 
@@ -23,6 +20,7 @@ from ...application.webhooks.resend import ResendDeliveries, SendTest
 from ...domain.actor import Actor, Role
 from ...domain.errors import InvalidInput
 from ...domain.text import identifier
+from .auth import for_roles
 from .correlation import ABOUT
 from .exact_body import ExactBody
 from .openapi import CORRELATION, problems
@@ -59,10 +57,7 @@ class WebhookRoutes:
     test: SendTest
 
 
-async def admins_only(connection: ASGIConnection[Any, Actor, Any, Any], _: BaseRouteHandler) -> None:
-    by = connection.user
-    if by.role is not Role.ADMIN:
-        raise HTTPException(detail=f"{by} may not see or change webhook endpoints; only admins may", status_code=403)
+admins_only = for_roles(Role.ADMIN, refused="may not see or change webhook endpoints; only admins may")
 
 
 @get(

@@ -5,7 +5,7 @@ import json
 import pytest
 from httpx import AsyncClient
 
-from tests.support.door import an_order, placed
+from tests.support.door import Installation, an_order, calling, placed
 
 GETS = ["/livez", "/readyz", "/openapi.json", "/docs", "/v1/orders", "/v1/orders/O1", "/v1/orders/O1/timeline"]
 
@@ -46,6 +46,18 @@ async def test_options_and_a_refused_method_name_all_methods(boss: AsyncClient, 
     assert (options.status_code, options.headers["allow"]) == (204, allowed)
     assert (refused.status_code, refused.headers["allow"]) == (405, allowed)
     assert refused.json()["detail"].endswith(f"allowed methods: {allowed}")
+
+
+async def test_every_route_answers_options_without_a_caller(installation: Installation) -> None:
+    app = installation.app()
+    paths = {route.path_format for route in app.routes}
+    statuses = {}
+
+    async with calling(app, "") as anyone:
+        for path in paths:
+            statuses[path] = (await anyone.options(path)).status_code
+
+    assert {path: status for path, status in statuses.items() if status != 204} == {}
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/docs", "/docs/start.js", "/openapi.json"])

@@ -6,9 +6,6 @@ from typing import Any
 
 from attrs import frozen
 from litestar import Response, Router, get, put
-from litestar.connection import ASGIConnection
-from litestar.exceptions import HTTPException
-from litestar.handlers import BaseRouteHandler
 from litestar.params import JSONBody
 
 from ....application.auth import Scope
@@ -17,11 +14,13 @@ from ....domain.errors import InvalidInput
 from ...simulation.clock import time_at
 from ...simulation.geography import CourierWay, Place
 from ...simulation.watched_day import WatchedDay
+from ..auth import for_roles
 from ..body_fields import Body
 from ..exact_body import ExactBody
 from ..reads import json_response
 
 PATH = "/board/day"
+_admins_only = for_roles(Role.ADMIN, refused="may not watch the day; only admins may")
 
 
 class PaceBody(Body):
@@ -100,8 +99,3 @@ def _clock_view(day: WatchedDay) -> ClockView:
         planned=day.planned,
         left=day.left,
     )
-
-
-async def _admins_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    if connection.scope["user"].role is not Role.ADMIN:
-        raise HTTPException(detail="the day is for admins", status_code=403)
