@@ -41,15 +41,18 @@ _SECRET = re.compile(
     # Mail addresses: only from the beginning of a word, so that each word is scanned once.
     r"|(?<![^\s\"'<>()\[\]{},;:=/\\])@*[^\s\"'<>()\[\]{},;:=/\\@]+@"
     r"(?:[^\s\"'<>()\[\]{},;:=/\\@]*@)*[A-Za-z][\w-]*(?:\.[\w-]+)*"
-    r"|\b(?:of_|whsec_)[\w+/=-]{8,}",  # orderflow's bearer tokens, and secrets of webhooks
+    r"|(?P<name>password=)[^\s\"'&;,]+"  # in the query of a URL
+    r"|\b(?:of_|whsec_|[rs]k_(?:live|test)_)[\w+/=-]{8,}",  # bearer tokens, secrets of webhooks, Stripe's keys
     re.IGNORECASE,
 )
+_MARKS = ("@", "of_", "whsec_", "k_", "=", " ")
+"""One of them is in each text with a secret."""
 _QUOTED = re.compile(r"(?<!\w)(?P<quote>[\"'`])(?:.*(?P=quote)|.*)", re.DOTALL)
 
 
 def redact(text: str) -> str:
     """Return ``text`` with passwords in URLs, bearer tokens and mail addresses masked."""
-    return _SECRET.sub(_mask, text) if any(mark in text for mark in ("@", "of_", "whsec_", " ")) else text
+    return _SECRET.sub(_mask, text) if any(mark in text for mark in _MARKS) else text
 
 
 def error_text(error: BaseException) -> str:
@@ -160,4 +163,4 @@ def _unquoted(text: str) -> str:
 def _mask(match: re.Match[str]) -> str:
     if match["url"]:
         return f"://{MASK}@"
-    return f"{match['scheme'] or ''}{MASK}"
+    return f"{match['scheme'] or match['name'] or ''}{MASK}"

@@ -20,6 +20,7 @@ from ..domain.text import MAX_IDENTIFIER
 from .masking import MASK, is_secret, masked_url
 from .url_checks import (
     check_database_url,
+    check_host,
     check_listen_url,
     check_origins,
     check_protected_url,
@@ -93,10 +94,6 @@ def _roles(_: object, __: object, value: tuple[str, ...]) -> None:
         name, _separator, role = pair.partition("=")
         if not name or role not in tuple(Role):
             raise ValueError("not NAME=ROLE")
-
-
-_HOST = v.matches_re(r"[!-~]+")
-"""An empty host would listen on every address."""
 
 
 def _between(low: float, high: float) -> list[Any]:
@@ -208,7 +205,7 @@ class Settings:
     )
     http_host: str = ts.option(
         default="127.0.0.1",
-        validator=_HOST,
+        validator=check_host,
         help="address to listen on",
     )
     http_dev: bool = ts.option(
@@ -299,7 +296,7 @@ class Settings:
     )
     ops_host: str = ts.option(
         default="127.0.0.1",
-        validator=_HOST,
+        validator=check_host,
         help="address of every process's /livez, /readyz and /metrics, which need no token",
     )
     ops_port: int = ts.option(default=0, validator=_between(0, 65535), help="their port, 0 (any free) to 65535")
@@ -341,7 +338,7 @@ class Settings:
     notification_attempts: int = ts.option(
         default=ATTEMPTS, validator=_between(1, 100_000), help="attempts before a notification has failed, 1 to 100000"
     )
-    smtp_host: str = ts.option(default="localhost", validator=_HOST, help="host name of the mail server")
+    smtp_host: str = ts.option(default="localhost", validator=check_host, help="host name of the mail server")
     smtp_port: int = ts.option(default=25, validator=_between(1, 65535), help="port, 1 to 65535")
     smtp_sender: str = ts.option(
         default=LOCAL_SENDER, validator=_sender, help="sender of mail: NAME@HOST, or Name <NAME@HOST>"
@@ -479,7 +476,7 @@ def described(settings: Settings) -> dict[str, object]:
         value = getattr(settings, a.name)
         if a.name in SECRETS:
             value = MASK if value else ""
-        elif isinstance(value, str) and "@" in value:
+        elif isinstance(value, str) and ("@" in value or "?" in value):
             value = masked_url(value)
         elif isinstance(value, tuple):
             value = ",".join(value)

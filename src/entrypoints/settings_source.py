@@ -33,6 +33,8 @@ MAX_SHOWN = 200
 """Characters of a name or value that an error shows."""
 _NOT_ALLOWED = (ValueError, TypeError, AttributeError, ArithmeticError)
 """Raised by converters and validators."""
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters, and bytes of the environment that are no text."""
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+\Z")
 _NUMBER = re.compile(r"[+-]?[0-9.]+([eE][+-]?[0-9]+)?\Z")
 
@@ -135,9 +137,12 @@ def _converted(values: dict[str, Any], sources: Mapping[str, str]) -> Settings:
 
 
 def _is_of_kind(kind: object, value: object) -> bool:
-    """Return False for what would be converted silently: 80.5 and true to an integer, and a number to text."""
+    """Return False for what would be converted silently: 80.5 and true to an integer, and a number to text.
+
+    Text with control characters is none either: no file, address or header can have them.
+    """
     if kind is str:
-        return isinstance(value, str)
+        return isinstance(value, str) and _CONTROL.search(value) is None
     if kind not in (int, float):
         return True
     if isinstance(value, str):
@@ -147,7 +152,9 @@ def _is_of_kind(kind: object, value: object) -> bool:
 
 def _not_allowed(name: str, value: object, sources: Mapping[str, str]) -> InvalidInput:
     help_text = getattr(fields(Settings), name).metadata["typed-settings"]["help"]
-    return InvalidInput(sources.get(name, name), f"{_shown(name, value)} is not allowed", help_text)
+    has_control = isinstance(value, str) and _CONTROL.search(value) is not None
+    problem = f"{_shown(name, value)} {'has a control character' if has_control else 'is not allowed'}"
+    return InvalidInput(sources.get(name, name), problem, help_text)
 
 
 def _load(values: dict[str, Any]) -> Settings:

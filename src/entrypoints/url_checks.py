@@ -1,17 +1,25 @@
 """Checks of the URLs in settings. Each raises ValueError."""
 
 import re
+from urllib.parse import urlsplit
 
 from .masking import is_well_formed
 
-_SQLITE = re.compile(r"sqlite:///(?!/?\Z|:memory:\Z)[^?]+\Z")
-"""A file, without parameters: SQLAlchemy would ignore some of them."""
+_SQLITE = re.compile(r"sqlite:///(?!/?\Z|:memory:\Z)(?!.*%00)[^?]+\Z")
+"""A file, without parameters: SQLAlchemy would ignore some of them. No file has a NUL in its name."""
 
 
 def check_database_url(_: object, __: object, value: str) -> None:
     if not (value == "memory://" or value.startswith("postgresql://") or _SQLITE.match(value)):
         raise ValueError("not a database URL")
     _check_postgresql_url(value)
+
+
+def check_host(_: object, __: object, value: str) -> None:
+    """Raise ValueError for what is no name or address of a host, such as an empty one, which would be all addresses."""
+    if not re.match(r"[A-Za-z0-9._:%-]+\Z", value):
+        raise ValueError("not a host")
+    value.encode("idna")  # UnicodeError is a ValueError
 
 
 def check_tracing_endpoint(_: object, __: object, value: str) -> None:
@@ -41,6 +49,9 @@ def check_protected_url(_: object, __: object, value: str) -> None:
     loopback = re.match(r"http://(localhost|127\.0\.0\.1|\[::1\])[:/]", value + "/")
     if value and not (re.match(r"https://[!-~]+\Z", value) or (loopback and value.isascii() and value.isprintable())):
         raise ValueError("not a URL with https")
+    parts = urlsplit(value)
+    if value and parts.port != 0:  # reading it raises ValueError for one above 65535
+        check_host(_, __, parts.hostname or "")
 
 
 def check_proxy_url(_: object, __: object, value: str) -> None:

@@ -92,7 +92,7 @@ class PostgresAddress:
                 statement_cache_size=0 if self.pooled else 100,
                 server_settings=self._settings(name),
             )
-        except asyncpg.exceptions.ClientConfigurationError as error:
+        except (asyncpg.exceptions.ClientConfigurationError, UnicodeError) as error:  # the latter for its host
             raise InvalidInput("database url", str(error), ALLOWED_URLS) from error
         except FileNotFoundError as error:
             # The server's socket may be meant as well: Python names neither.

@@ -302,7 +302,15 @@ def test_secrets_are_masked_wherever_settings_are_shown() -> None:
 
 
 @pytest.mark.parametrize("name", [a.name for a in fields(Settings) if a.type is str])
-@pytest.mark.parametrize("url", ["redis://:hunter2@db", "https://shop:hunter2@db/", "postgresql:shop:hunter2@db/shop"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:hunter2@db",
+        "https://shop:hunter2@db/",
+        "postgresql:shop:hunter2@db/shop",
+        "postgresql:///shop?host=db&password=hunter2",
+    ],
+)
 def test_a_password_in_any_address_is_masked_or_refused_without_it(name: str, url: str) -> None:
     try:
         settings = load_settings(environment={f"ORDERFLOW_{name.upper()}": url})
@@ -311,6 +319,25 @@ def test_a_password_in_any_address_is_masked_or_refused_without_it(name: str, ur
         shown = str(refused)
 
     assert "hunter2" not in shown
+
+
+@pytest.mark.parametrize("text", ["a\0b", "a\udcff", "a\x1b[31m"])
+def test_a_text_with_a_control_character_is_refused(text: str) -> None:
+    for name in [a.name for a in fields(Settings) if a.type is str]:
+        with pytest.raises(InvalidInput, match=f"ORDERFLOW_{name.upper()}: .* has a control character"):
+            load_settings(environment={f"ORDERFLOW_{name.upper()}": text})
+
+
+@pytest.mark.parametrize("url", ["https://[::1", "https://id.example:99999/", "https://:443/", "https://id..example/"])
+@pytest.mark.parametrize("name", ["OIDC_ISSUER", "OIDC_JWKS_URL", "STRIPE_API_URL"])
+def test_an_address_whose_host_or_port_is_none_is_refused(name: str, url: str) -> None:
+    with pytest.raises(InvalidInput, match=f"ORDERFLOW_{name}: .* is not allowed"):
+        load_settings(environment={f"ORDERFLOW_{name}": url})
+
+
+def test_an_encoded_nul_in_the_name_of_a_file_is_refused() -> None:
+    with pytest.raises(InvalidInput, match=r"sqlite:///a%00b.* is not allowed"):
+        load_settings(environment={"ORDERFLOW_DATABASE_URL": "sqlite:///a%00b"})
 
 
 @pytest.mark.parametrize(

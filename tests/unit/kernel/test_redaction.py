@@ -14,6 +14,8 @@ from orderflow.application.redaction import MAX_TEXT, bounded, error_text, redac
         ("postgresql://orders:se@cret@db/orders", "postgresql://***@db/orders"),
         ("Authorization: Bearer of_12345678abc", "Authorization: Bearer ***"),
         ("of_12345678abc", "***"),
+        ("postgresql:///orders?user=app&password=secret&host=db", "postgresql:///orders?user=app&password=***&host=db"),
+        ("sk_live_12345678", "***"),
         ("@@a@b.example and a@@b.example", "*** and ***"),
         ("    @property", "    @property"),
         ("of_12345678.a@mail.example", "***"),
