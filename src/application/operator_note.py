@@ -5,6 +5,7 @@ from datetime import datetime
 from attrs import frozen
 
 from ..domain.errors import InvalidInput
+from ..domain.text import shown
 
 MAX_REASON_LENGTH = 500
 """The maximum number of characters of a name or a reason."""
@@ -23,6 +24,6 @@ class OperatorNote:
             if not value.strip() or len(value) > MAX_REASON_LENGTH or not value.isprintable():
                 raise InvalidInput(
                     name,
-                    f"it is {value[:40]!r}",
+                    f"it has {len(value)} characters" if len(value) > MAX_REASON_LENGTH else f"it is {shown(value)}",
                     f"1 to {MAX_REASON_LENGTH} printable characters that are not all spaces",
                 )

@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from ...application.analytics.figures import Span, check_interval
-from .arguments import parse_time
+from .arguments import parse_identifier, parse_time
 from .session import rows, session
 
 app = App(name="analytics")
@@ -24,8 +24,9 @@ async def minutes(*, start: str | None = None, end: str | None = None, restauran
     until = parse_time(end, "end") or datetime.now(UTC)
     since = parse_time(start, "start") or (until - HOUR if until - EARLIEST > HOUR else EARLIEST)
     check_interval(since, until)
+    only = parse_identifier(restaurant, "restaurant")
     async with session().opened() as container:
-        found = await container.effects().analytics.per_minute(since, until, restaurant)
+        found = await container.effects().analytics.per_minute(since, until, only)
     table = rows(
         "minute",
         "currency",
@@ -41,9 +42,9 @@ async def minutes(*, start: str | None = None, end: str | None = None, restauran
 @app.command
 async def restaurants(*, start: Start = None, end: End = None, restaurant: Restaurant = None) -> None:
     """Show orders and revenue per restaurant, by currency."""
-    span = _span(start, end)
+    span, only = _span(start, end), parse_identifier(restaurant, "restaurant")
     async with session().opened() as container:
-        found = await container.effects().analytics.per_restaurant(restaurant, span)
+        found = await container.effects().analytics.per_restaurant(only, span)
     table = rows(
         "restaurant",
         "currency",
@@ -59,10 +60,10 @@ async def restaurants(*, start: Start = None, end: End = None, restaurant: Resta
 @app.command
 async def states(*, start: Start = None, end: End = None, restaurant: Restaurant = None) -> None:
     """Show how many orders are in each state now, and how long orders stay in it, in seconds."""
-    span = _span(start, end)
+    span, only = _span(start, end), parse_identifier(restaurant, "restaurant")
     async with session().opened() as container:
-        counts = await container.effects().analytics.by_state(restaurant, span)
-        times = {t.state: t for t in await container.effects().analytics.time_in_states(restaurant, span)}
+        counts = await container.effects().analytics.by_state(only, span)
+        times = {t.state: t for t in await container.effects().analytics.time_in_states(only, span)}
     found = [
         {"state": state, "orders": count, "left": t.orders, "mean": t.mean, "median": t.median, "p90": t.p90}
         if (t := times.get(state))
@@ -78,18 +79,18 @@ async def states(*, start: Start = None, end: End = None, restaurant: Restaurant
 @app.command
 async def cancellations(*, start: Start = None, end: End = None, restaurant: Restaurant = None) -> None:
     """Show how many orders were cancelled, by reason."""
-    span = _span(start, end)
+    span, only = _span(start, end), parse_identifier(restaurant, "restaurant")
     async with session().opened() as container:
-        found = await container.effects().analytics.cancellations(restaurant, span)
+        found = await container.effects().analytics.cancellations(only, span)
     session().show(found, rows("reason", "orders", of=found.items()))
 
 
 @app.command
 async def deliveries(*, start: Start = None, end: End = None, restaurant: Restaurant = None) -> None:
     """Show percentiles of the minutes from creation to delivery."""
-    span = _span(start, end)
+    span, only = _span(start, end), parse_identifier(restaurant, "restaurant")
     async with session().opened() as container:
-        session().show(await container.effects().analytics.delivery_times(restaurant, span))
+        session().show(await container.effects().analytics.delivery_times(only, span))
 
 
 def _span(start: str | None, end: str | None) -> Span:

@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ...domain.errors import InvalidInput
+from ...domain.text import identifier
 from ...domain.validation import time_in
 from .output import standard_input
 from .session import session
@@ -19,6 +20,11 @@ OPERATOR = "admin:operator"
 def parse_time(text: str | None, field: str) -> datetime | None:
     """Parse a time in RFC 3339, in UTC; without an offset it is UTC. Raises InvalidInput."""
     return None if text is None else time_in(text, field=field, allowed="RFC 3339, such as 2024-01-01T12:00:00Z")
+
+
+def parse_identifier(text: str | None, field: str) -> str | None:
+    """Return an identifier, which may be absent. Raises InvalidInput."""
+    return None if text is None else identifier(text, field=field)
 
 
 def read_file(file: Path) -> bytes:

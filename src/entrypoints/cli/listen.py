@@ -10,6 +10,7 @@ from attrs import evolve
 from ...application.event_log.records import LogRecord
 from ...application.webhooks.delivery import WebhookMessage, WebhookResponse, deliveries_of
 from ...application.webhooks.endpoint import Endpoint, checked_endpoint
+from ...domain.errors import InvalidInput
 from .session import session
 from .webhooks import Restaurants, Types
 
@@ -35,6 +36,8 @@ async def listen(
     from ...adapters.webhooks.signing import new_secret
 
     secret = new_secret()
+    if events is not None and events < 0:
+        raise InvalidInput("events", f"it is {events}", "0 or more")
     endpoint = checked_endpoint(
         "listen",
         forward_to,

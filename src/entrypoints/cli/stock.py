@@ -5,6 +5,7 @@ from cyclopts import App
 from ...application.inventory.stock import MAX_STOCK
 from ...domain.errors import InvalidInput
 from ...domain.text import shown
+from .arguments import parse_identifier
 from .session import rows, session
 
 app = App(name="stock")
@@ -29,8 +30,9 @@ def _quantity(text: str) -> int:
 @app.command(name="list")
 async def list_(restaurant: str | None = None, /) -> None:
     """List what is left of each food that is counted."""
+    only = parse_identifier(restaurant, "restaurant")
     async with session().opened() as container:
-        found = await container.effects().stock.list(restaurant)
+        found = await container.effects().stock.list(only)
     session().show(
         found, rows("restaurant", "food", "left", of=((s.restaurant_id, s.food_id, s.quantity) for s in found))
     )
