@@ -34,7 +34,7 @@ demo: $(READY)
 
 PYTEST = $(BIN)/pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
-unit: JOBS = 2
+unit: JOBS = 3
 unit: $(READY)
 	$(PYTEST) tests/unit $(ARGS)
 

@@ -1,1 +1,1 @@
-"""Tests of the ways in: HTTP, the command line and embedding."""
+"""Tests of the ways in: HTTP, the command line, embedding and simulated days."""

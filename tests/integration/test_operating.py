@@ -57,8 +57,14 @@ def _lines(block: Block, folder: Path, here: Mapping[str, str]) -> list[str]:
     if language != "console machine":
         return []
     assert block.commands, f"{block}: no line begins with '$ '"
-    typed = [_as_here(command, here) for command in block.commands if command not in ELSEWHERE]
+    typed = [_patiently(_as_here(command, here)) for command in block.commands if command not in ELSEWHERE]
     return [f"echo {shlex.quote(f'{block}: $ {command}')} >&2\n{command}" for command in typed]
+
+
+def _patiently(command: str) -> str:
+    """Repeat a look at the installation while its backends do not answer in time, as on a busy machine."""
+    looks = command.startswith(("orderflow status", "orderflow doctor"))
+    return f"until {command}\ndo (($? == 5)); done" if looks else command
 
 
 def _as_here(text: str, here: Mapping[str, str]) -> str:
