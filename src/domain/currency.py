@@ -4,6 +4,7 @@ Stored orders and events are not checked: they stay readable after the standard 
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 
 from .errors import InvalidInput
 from .money import CENT, EXACT, Money
@@ -48,6 +49,12 @@ def in_minor_units(money: Money) -> bool:
     _, digits, exponent = money.amount.as_tuple()
     excess = -int(exponent) - decimals
     return excess <= 0 or not any(digits[-excess:])
+
+
+def written_out(money: Money) -> str:
+    """Return an amount as people write it, with at least the decimals of its currency: ``30.50 EUR``, ``1300 JPY``."""
+    decimals = max(MINOR_UNITS.get(money.currency, 0), -int(money.amount.normalize(EXACT).as_tuple().exponent))
+    return f"{EXACT.quantize(money.amount, EXACT.scaleb(Decimal(1), -decimals))} {money.currency}"
 
 
 def minor_units(money: Money) -> int:

@@ -16,6 +16,8 @@ from attrs import define, field
 
 OK, DECLINED, THREE_D_SECURE = "pm_card_visa", "pm_card_chargeDeclined", "pm_card_threeDSecureRequired"
 REFUND_PENDING, REFUND_FAIL = "pm_card_pendingRefund", "pm_card_refundFail"
+PROCESSING = "pm_processing"
+"""A card whose capture is processing until the test says that it has succeeded."""
 Answer = tuple[int, dict[str, Any]]
 
 
@@ -159,7 +161,10 @@ class StripeServer:
             return 400, _error("payment_intent_unexpected_state")
         if amount > intent["amount"]:
             return 400, _error("amount_too_large")
-        intent |= {"status": "succeeded", "amount_received": amount}
+        if intent["payment_method"] == PROCESSING:
+            intent["status"] = "processing"
+        else:
+            intent |= {"status": "succeeded", "amount_received": amount}
         return 200, intent
 
     def _refund(self, params: dict[str, str]) -> Answer:

@@ -88,10 +88,10 @@ class StripeGateway:
             )
         except (CardError, InvalidRequestError) as error:
             found = await self._intent(authorization)
-            if found is None or found.status != "succeeded" or found.amount_received != number:
+            if found is None or not (found.status == "processing" or _took(found, number)):
                 return _declined(error)
             intent = found
-        return GatewayResponse(intent.status == "succeeded", intent.id, _reason(intent), intent.status == "processing")
+        return _captured(intent)
 
     async def void(self, *, authorization: str, key: str) -> GatewayResponse:
         try:
@@ -130,7 +130,7 @@ class StripeGateway:
             case AttemptKind.CAPTURE if intent.status in ("requires_capture", "requires_action"):
                 return None
             case AttemptKind.CAPTURE:
-                return GatewayResponse(intent.status == "succeeded", intent.id, _reason(intent))
+                return _captured(intent)
             case _:
                 return GatewayResponse(True, intent.id) if intent.status == "canceled" else None
 
@@ -239,6 +239,14 @@ def _authorization(intent: PaymentIntent) -> GatewayResponse:
         client_secret=(intent.client_secret or "") if pending else "",
         url=(getattr(redirect, "url", None) or "") if pending else "",
     )
+
+
+def _captured(intent: PaymentIntent) -> GatewayResponse:
+    return GatewayResponse(intent.status == "succeeded", intent.id, _reason(intent), intent.status == "processing")
+
+
+def _took(intent: PaymentIntent, number: int) -> bool:
+    return intent.status == "succeeded" and intent.amount_received == number
 
 
 def _reason(intent: PaymentIntent) -> str:

@@ -32,7 +32,7 @@ class StripeWebhook:
         """
         try:
             text = body.decode()
-            if not any(self._is_signed(text, signature, secret) for secret in self.secrets):
+            if not signature.isascii() or not any(self._is_signed(text, signature, secret) for secret in self.secrets):
                 raise InvalidInput("Stripe-Signature", "it does not fit the body, or is too old", "Stripe's signature")
             event = json.loads(text)
         except ValueError as e:  # also what is no UTF-8

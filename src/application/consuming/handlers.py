@@ -174,7 +174,7 @@ def check_handler(handler: object) -> None:
         return
 
 
-def event_types(*types: str | type[OrderEvent]) -> frozenset[str]:
+def event_types(*types: str | type[OrderEvent], field: str = "event type") -> frozenset[str]:
     """Return the names of event types, or of all if none is given. Raises InvalidInput for what is no event type."""
     known = {event.type for event in EVENT_TYPES}
     found = set()
@@ -184,7 +184,7 @@ def event_types(*types: str | type[OrderEvent]) -> frozenset[str]:
         name = each.type if isinstance(each, type) and issubclass(each, OrderEvent) and each in EVENT_TYPES else each
         if not isinstance(name, str) or name not in known:  # also a function: `@flow.on` without parentheses
             classes = ", ".join(event.__name__ for event in EVENT_TYPES)
-            raise InvalidInput("event type", f"{shown(each)} is unknown", f"{classes}, or {', '.join(sorted(known))}")
+            raise InvalidInput(field, f"{shown(each)} is unknown", f"{classes}, or {', '.join(sorted(known))}")
         found.add(name)
     return frozenset(found) or frozenset(known)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from ...domain.currency import written_out
 from ...domain.events import (
     OrderCancelled,
     OrderCreated,
@@ -53,20 +54,26 @@ def values_of(event: OrderEvent, parties: Parties) -> Mapping[str, str]:
 
 def values_of_refund(refund: PaymentAttempt) -> Mapping[str, str]:
     """Return the values of a message about the answer to ``refund``."""
-    return {"order": quoted(refund.order_id), "amount": str(refund.amount)}
+    return {"order": quoted(refund.order_id), "amount": written_out(refund.amount)}
 
 
 def _values_of_type(event: OrderEvent) -> dict[str, str]:
     match event:
         case OrderCreated():
-            items = "\n".join(f"  {line.quantity} x {quoted(line.food_name)}, {line.total}" for line in event.lines)
-            return {"total": str(event.total), "items": items}
+            items = "\n".join(
+                f"  {line.quantity} x {quoted(line.food_name)}, {written_out(line.total)}" for line in event.lines
+            )
+            return {"total": written_out(event.total), "items": items}
         case StateChanged():
             return {"state": STATES[event.new], "old_state": STATES[event.old]}
         case ShipperAssigned():
             return {}
         case PaymentProcessed():
-            return {"amount": str(event.amount), "outcome": PAYMENTS[event.status], "method": METHODS[event.method]}
+            return {
+                "amount": written_out(event.amount),
+                "outcome": PAYMENTS[event.status],
+                "method": METHODS[event.method],
+            }
         case OrderCancelled():
             return {"reason": REASONS.get(event.reason) or quoted(event.reason)}
         case OrderDelivered():

@@ -204,6 +204,7 @@ class PaymentAttempt:
             reference=reference,
             detail=detail,
             settled_at=at,
+            due_at=None,
         )
         return outcome.looked_up(at) if outcome.may_fail else outcome
 

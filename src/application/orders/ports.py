@@ -177,7 +177,7 @@ class PaymentGateway(Protocol):
     async def capture(self, *, authorization: str, amount: Money, key: str) -> GatewayResponse:
         """Take an authorized amount, or a part of it; the rest is released, so that an authorization is captured once.
 
-        Raises GatewayUnavailable if the outcome is unknown.
+        The response is pending if the provider decides later. Raises GatewayUnavailable if the outcome is unknown.
         """
         ...
 

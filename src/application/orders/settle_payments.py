@@ -112,6 +112,9 @@ class SettlePayments:
                 authorization=authorization.reference, amount=authorization.amount, key=capture.key
             )
             capture = await self.requested(capture, request)
+            if capture.status is AttemptStatus.REQUESTED:
+                await self.keep(capture)
+                raise GatewayUnavailable("payment gateway", "it has not decided on the charge yet")
         # The money has moved: record it whichever version the caller saw, and whatever it may do now.
         return await self.record_capture(capture, idempotency)
 

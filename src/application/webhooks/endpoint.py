@@ -152,7 +152,7 @@ def checked_endpoint(
     return Endpoint(
         id=identifier(id, field="id"),
         url=checked_url(url, private=private),
-        types=tuple(sorted(event_types(*types))) if types else (),
+        types=tuple(sorted(event_types(*types, field="types"))) if types else (),
         restaurants=tuple(sorted({identifier(it, field="restaurants") for it in restaurants})),
         label=text(label, field="label", at_most=MAX_LABEL),
         created_at=at,

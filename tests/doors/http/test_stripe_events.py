@@ -190,9 +190,10 @@ async def test_an_event_of_a_failed_refund_comes_before_our_own_answer(door: Doo
         "nonsense",
         lambda body: signed(body, "whsec_other"),
         lambda body: signed(body, age=301),
+        lambda body: f"{signed(body, 'whsec_other')},v1=\u00e9".encode(),
         lambda body: signed(body + b" "),
     ],
-    ids=["none", "wrong", "malformed", "of another secret", "too old", "of another body"],
+    ids=["none", "wrong", "malformed", "of another secret", "too old", "not ASCII", "of another body"],
 )
 async def test_an_event_that_is_not_signed_is_refused_without_a_question_to_the_gateway(
     door: Door, signature: Any

@@ -127,6 +127,8 @@ async def test_what_is_wrong_is_refused(boss: AsyncClient, path: str, body: Any,
 
     assert answer.status_code == status
     assert "sesame" not in answer.text
+    pointers = {error.get("pointer", "") for error in answer.json().get("errors", [])}
+    assert not any(" " in pointer for pointer in pointers)
 
 
 async def test_a_wrong_query_is_refused(boss: AsyncClient, receiver: Receiver) -> None:

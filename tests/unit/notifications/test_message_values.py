@@ -65,3 +65,24 @@ def test_nothing_that_a_caller_wrote_comes_into_a_message_unquoted() -> None:
         assert "http[:]//evil[.]example" in message.subject
         assert "://" not in message.subject + message.text
         assert "\u202e" not in message.text
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "written"),
+    [
+        ("30.5", "EUR", "30.50 EUR"),
+        ("3", "EUR", "3.00 EUR"),
+        ("1300", "JPY", "1300 JPY"),
+        ("1.2500", "EUR", "1.25 EUR"),
+    ],
+)
+def test_amounts_have_the_decimals_of_their_currency(amount: str, currency: str, written: str) -> None:
+    total = Money(Decimal(amount), currency)
+    line = OrderLine(food_id="F1", food_name="Soup", price=total, quantity=1, discount=Money.zero(currency))
+    created = OrderCreated(
+        order_id="O1", customer_id="C1", occurred_at=AT, sequence=1, restaurant_id="R7", total=total, lines=(line,)
+    )
+
+    values = values_of(created, Parties(order_id="O1", customer_id="C1", restaurant_id="R7", shipper_id=None))
+
+    assert (values["total"], values["items"]) == (written, f"  1 x Soup, {written}")

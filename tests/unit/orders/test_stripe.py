@@ -18,7 +18,15 @@ from orderflow.testing import PaymentGatewayContract, PaymentGatewayCrashContrac
 from orderflow.testing.orders import eur
 
 from tests.doors.entrypoints.test_embedded import placed
-from tests.support.stripe_server import DECLINED, OK, REFUND_FAIL, REFUND_PENDING, THREE_D_SECURE, StripeServer
+from tests.support.stripe_server import (
+    DECLINED,
+    OK,
+    PROCESSING,
+    REFUND_FAIL,
+    REFUND_PENDING,
+    THREE_D_SECURE,
+    StripeServer,
+)
 
 SECRET = "sk_test_51secretsecret"
 
@@ -225,3 +233,24 @@ def test_stripe_is_chosen_by_name_and_needs_a_key() -> None:
     assert SECRET not in f"{described(settings)} {settings!r} {container_for(settings).gateway()!r}"
     with pytest.raises(NotConfigured, match="ORDERFLOW_STRIPE_API_KEY"):
         container_for(Settings(database_url="memory://", payment_gateway="stripe")).gateway()
+
+
+async def test_a_capture_that_stripe_is_processing_has_no_outcome_and_is_not_charged_again(
+    gateway: StripeGateway, stripe: StripeServer
+) -> None:
+    async with charging(gateway, PROCESSING) as flow:
+        for _ in range(2):
+            with pytest.raises(GatewayUnavailable, match="not decided"):
+                await flow.record_payment("O1")
+            await flow.container.settle_payments()("O1")
+        pending = await flow.get_order("O1")
+
+        [intent] = stripe.intents.values()
+        intent |= {"status": "succeeded", "amount_received": intent["amount"]}
+        await flow.container.settle_payments()("O1")
+        paid = await flow.get_order("O1")
+        attempts = await flow.container.storage().attempts.of_order("O1")
+
+    assert [attempt.due_at for attempt in attempts] == [None, None]
+    assert (pending.payment.status, pending.version) == ("pending", 1)
+    assert (paid.payment.status, paid.version) == ("paid", 2)
