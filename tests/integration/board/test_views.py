@@ -448,6 +448,7 @@ def test_a_restaurant_refunds_an_amount_and_says_why(look: BoardPage, shop: Serv
 
     expect(page.locator(".actions")).to_contain_text("$18.50 can be refunded")
     expect(page.locator("dl")).to_contain_text("$6.50 paid back")
+    expect(page.locator(".timeline")).to_contain_text("$6.50: handed back, the soup was cold, borne by restaurant")
     with shop.api() as client:
         [*_, last] = client.get("/v1/orders/cold-1/timeline").json()["events"]
     assert {name: last["event"]["data"][name] for name in ("amount", "reason", "borneBy")} == {

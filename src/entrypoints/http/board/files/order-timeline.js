@@ -148,7 +148,9 @@ function sentence({ event: { type, data } }, currency) {
     case "order.state_changed":
       return `${stateName(data.oldState)} → ${stateName(data.newState)}`;
     case "order.payment_processed":
-      return `Payment of ${money(data.amount, currency)}: ${data.paymentStatus}`;
+      return data.refund === undefined
+        ? `Payment of ${money(data.amount, currency)}: ${data.paymentStatus}`
+        : `Refund of ${money(data.amount, currency)}: ${refundStep(data)}`;
     case "order.shipper_assigned":
       return `Shipper ${data.shipperId} assigned`;
     case "order.cancelled":
@@ -160,8 +162,13 @@ function sentence({ event: { type, data } }, currency) {
   }
 }
 
+/** @param {Record<string, any>} data */
+function refundStep({ refund, reason, borneBy }) {
+  return [words(refund).toLowerCase(), reason, borneBy && `borne by ${borneBy}`].filter(Boolean).join(", ");
+}
+
 /** @param {TimelineEvent} each */
 function author({ event: { data } }) {
-  const by = data.updatedBy ?? data.assignedBy ?? data.cancelledBy ?? data.createdBy;
+  const by = data.updatedBy ?? data.assignedBy ?? data.cancelledBy ?? data.requestedBy ?? data.createdBy;
   return by ? `by ${by}` : "";
 }
