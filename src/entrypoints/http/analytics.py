@@ -13,11 +13,11 @@ from ...application.analytics.figures import DeliveryTimes, MinuteSales, Restaur
 from ...application.analytics.ports import AnalyticsQueries
 from ...domain.actor import Actor, Role
 from ...domain.errors import InvalidInput
-from .auth import for_roles
 from .openapi import CORRELATION, problems
 from .order_filter import RestaurantId
 from .parameters import parse_identifier, parse_time, time
 from .reads import json_response
+from .role_guard import for_roles
 
 MAX_SPAN = timedelta(days=31)
 MOST = 10_000

@@ -2,18 +2,15 @@
 
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from ipaddress import ip_address
-from typing import Any, Protocol
+from typing import Protocol
 
 from attrs import frozen
-from litestar.connection import ASGIConnection
-from litestar.exceptions import HTTPException
-from litestar.handlers import BaseRouteHandler
 
 from ...application.auth import PREFIX, Grant, IdentityTokens, InvalidToken, Scope, digest_of
-from ...domain.actor import Actor, Role
+from ...domain.actor import Actor
 from ...domain.errors import InvalidInput
 
 ACTOR_HEADER = "X-Actor"
@@ -51,21 +48,6 @@ def check_scope(grant: Grant, needed: Scope) -> None:
     """Raise InsufficientScope if ``grant`` is not for what is ``needed``."""
     if needed not in grant.scopes:
         raise InsufficientScope(needed, grant)
-
-
-def for_roles(
-    *roles: Role, refused: str
-) -> Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], Awaitable[None]]:
-    """Return a guard that refuses callers of other roles. ``refused`` says what they may not do, after their name."""
-
-    async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-        if connection.scope["method"] == "OPTIONS":  # type: ignore[typeddict-item]  # it is answered without a caller
-            return
-        by: Actor = connection.user
-        if by.role not in roles:
-            raise HTTPException(detail=f"{by} {refused}", status_code=403)
-
-    return guard
 
 
 class LoggedIn(Protocol):

@@ -12,12 +12,12 @@ from ...application.auth import Scope
 from ...application.customers.erase_customer import EraseCustomer, ErasedCustomer
 from ...application.customers.export_customer import CustomerExport, ExportCustomer
 from ...domain.actor import Actor, Role
-from .auth import for_roles
 from .bodies import EraseCustomerBody
 from .exact_body import ExactBody
 from .openapi import CORRELATION, problems
 from .parameters import query
 from .reads import json_response
+from .role_guard import for_roles
 
 
 @frozen

@@ -23,13 +23,13 @@ from ...application.maintenance.maintenance_log import MaintenanceEntry
 from ...application.maintenance.ports import MaintenanceLog
 from ...domain.actor import Actor, Role
 from ..traced_order import trace_data
-from .auth import for_roles
 from .bodies import ReasonBody, SetPublishing
 from .calls import ORDER_CALL, Call
 from .exact_body import ExactBody
 from .openapi import CORRELATION, problems
 from .operation_views import ChangedView, ChangesView, ChangeView, FindingsView, FindingView, StatusView, status_view
 from .reads import json_response
+from .role_guard import for_roles
 
 CHANGES_SHOWN = 50
 REFUSALS = problems(400, 401, 403, 500, 503)

@@ -20,12 +20,12 @@ from ...application.webhooks.resend import ResendDeliveries, SendTest
 from ...domain.actor import Actor, Role
 from ...domain.errors import InvalidInput
 from ...domain.text import identifier
-from .auth import for_roles
 from .correlation import ABOUT
 from .exact_body import ExactBody
 from .openapi import CORRELATION, problems
 from .parameters import parse_identifier, parse_limit, query
 from .reads import json_response
+from .role_guard import for_roles
 from .webhook_bodies import (
     AddWebhookEndpoint,
     ChangeWebhookEndpoint,

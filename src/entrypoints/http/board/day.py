@@ -14,10 +14,10 @@ from ....domain.errors import InvalidInput
 from ...simulation.clock import time_at
 from ...simulation.geography import CourierWay, Place
 from ...simulation.watched_day import WatchedDay
-from ..auth import for_roles
 from ..body_fields import Body
 from ..exact_body import ExactBody
 from ..reads import json_response
+from ..role_guard import for_roles
 
 PATH = "/board/day"
 _admins_only = for_roles(Role.ADMIN, refused="may not watch the day; only admins may")
