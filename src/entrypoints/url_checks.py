@@ -17,6 +17,10 @@ def check_database_url(_: object, __: object, value: str) -> None:
 
 def check_host(_: object, __: object, value: str) -> None:
     """Raise ValueError for what is no name or address of a host, such as an empty one, which would be all addresses."""
+    _check_host(value)
+
+
+def _check_host(value: str) -> None:
     if not re.match(r"[A-Za-z0-9._:%-]+\Z", value):
         raise ValueError("not a host")
     value.encode("idna")  # UnicodeError is a ValueError
@@ -49,9 +53,10 @@ def check_protected_url(_: object, __: object, value: str) -> None:
     loopback = re.match(r"http://(localhost|127\.0\.0\.1|\[::1\])[:/]", value + "/")
     if value and not (re.match(r"https://[!-~]+\Z", value) or (loopback and value.isascii() and value.isprintable())):
         raise ValueError("not a URL with https")
-    parts = urlsplit(value)
-    if value and parts.port != 0:  # reading it raises ValueError for one above 65535
-        check_host(_, __, parts.hostname or "")
+    if value:
+        parts = urlsplit(value)
+        host, _port = parts.hostname or "", parts.port  # urllib raises ValueError for a port above 65535
+        _check_host(host)
 
 
 def check_proxy_url(_: object, __: object, value: str) -> None:
