@@ -42,6 +42,7 @@ from .health import Checks, livez, readyz
 from .metrics import InstrumentedApp
 from .openapi import PATH, CamelViews, ExactNumbers, openapi_config
 from .problems import InvalidParameter
+from .routers import OwnRouter
 
 Hook = Callable[[], Awaitable[None]]
 SINGLE_HEADERS = ("Authorization", "X-Actor", "Content-Type", "Idempotency-Key", "If-Match", "Last-Event-ID")
@@ -119,7 +120,7 @@ def build(
         return problems.problem_response(request, error)
 
     live = None if streams is None else stream.LiveStreams(streams, closing)
-    orders = Router(
+    orders = OwnRouter(
         "/v1",
         route_handlers=[
             writes.place_order,
@@ -142,7 +143,7 @@ def build(
         dependencies={"call": Provide(provide_call, sync_to_thread=False), "tickets": provide(tickets)},
         tags=["orders"],
     )
-    documents = Router(PATH, route_handlers=[], include_in_schema=False, guards=[refuse_unknown_parameters])
+    documents = OwnRouter(PATH, route_handlers=[], include_in_schema=False, guards=[refuse_unknown_parameters])
     changing = [require_json, refuse_unsupported_conditions, refuse_idempotency_key, refuse_unknown_parameters]
     figures = None if analytics is None else analytics_routes.Figures(analytics)
     reading = [analytics_routes.admins_and_restaurants, refuse_unknown_parameters]
@@ -181,7 +182,9 @@ def build(
     public: list[Any] = [livez, readyz, docs_router()]
     dependencies = {"checks": provide(readiness)}
     routes.append(
-        Router("/", route_handlers=public, dependencies=dependencies, guards=[refuse_unknown_parameters], security=[{}])
+        OwnRouter(
+            "/", route_handlers=public, dependencies=dependencies, guards=[refuse_unknown_parameters], security=[{}]
+        )
     )
     app = InstrumentedApp(
         route_handlers=routes,
@@ -212,7 +215,7 @@ def _feature(path: str, handlers: Sequence[Any], guards: Sequence[Any], *, tag: 
         return []
     dependencies = {name: provide(each) for name, each in part.items()}
     return [
-        Router(
+        OwnRouter(
             f"/v1/{path}".rstrip("/"),
             route_handlers=handlers,
             guards=[*guards],

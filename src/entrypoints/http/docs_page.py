@@ -6,6 +6,8 @@ from pathlib import Path
 from litestar import MediaType, Response, Router, get
 from litestar.response import File
 
+from .routers import OwnRouter
+
 PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -67,7 +69,7 @@ async def style() -> File:
 
 
 def docs_router() -> Router:
-    return Router(
+    return OwnRouter(
         "/",
         route_handlers=[page, start, script, style],
         include_in_schema=False,

@@ -82,8 +82,8 @@ def name_schemas(document: dict[str, Any]) -> None:
                 schema["$ref"] = REFERENCE + name
     for body in ("PlaceOrder", "BatchOrder", "OrderView"):
         _name_metadata(schemas[body]["properties"]["metadata"])
-    for view, properties in STORED.items():
-        for field, name in properties.items():
+    for view in STORED.keys() & schemas.keys():  # an application may lack a feature
+        for field, name in STORED[view].items():
             schemas[view]["properties"][field] = {"$ref": REFERENCE + name}
     for name, (values, description) in VALUES.items():
         schemas[name] = {"title": name, "description": description, "type": "string", "enum": values}

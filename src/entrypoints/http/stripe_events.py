@@ -13,6 +13,7 @@ from litestar.types import Guard
 from ...application.orders.payment_attempts import GatewayEvent
 from ...application.orders.use_cases import UseCases
 from .caller_limits import Callers
+from .routers import OwnRouter
 
 MAX_BODY_BYTES = 262_144
 EventOf = Callable[[bytes, str], GatewayEvent | None]
@@ -60,7 +61,7 @@ def routers(event_of: EventOf | None, use_cases: UseCases, callers: Callers, gua
         return []
     events = StripeEvents(event_of, use_cases)
     return [
-        Router(
+        OwnRouter(
             "/v1/webhooks",
             route_handlers=[receive_stripe],
             guards=[limited(callers), *guards],

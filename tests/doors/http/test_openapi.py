@@ -14,6 +14,8 @@ from schemathesis import checks
 
 from tests.support.door import BOSS, Installation, as_local, calling, placed
 
+pytestmark = pytest.mark.every_feature
+
 PROMISES = [
     checks.not_a_server_error,
     checks.status_code_conformance,
@@ -42,7 +44,7 @@ def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def test_the_document_has_exactly_the_routes(installation: Installation, document: dict[str, Any]) -> None:
-    app = installation.app()
+    app = installation.app(every_feature=True)
     routes = {
         f"{method} {re.sub(r':str', '', route.path)}"
         for route in app.routes
@@ -65,7 +67,7 @@ def test_the_document_is_openapi_3_1_with_both_security_schemes(document: dict[s
 
 
 async def test_the_actor_header_is_not_documented_if_it_is_not_trusted(installation: Installation) -> None:
-    async with calling(installation.app(trust_actor_header=False)) as client:
+    async with calling(installation.app(every_feature=True, trust_actor_header=False)) as client:
         document = (await client.get("/openapi.json")).json()
 
     assert list(document["components"]["securitySchemes"]) == ["token"]
@@ -127,7 +129,7 @@ def test_amounts_are_numbers(document: dict[str, Any]) -> None:
 @pytest.fixture(scope="module")
 def api() -> Any:
     """Return the operations of the document for schemathesis, with an app that has order O1."""
-    app = Installation().app()
+    app = Installation().app(every_feature=True)
 
     async def prepare() -> dict[str, Any]:
         async with calling(app) as client:
@@ -178,6 +180,15 @@ def bounded(examples: int) -> settings:
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
+
+
+async def test_an_application_without_a_feature_describes_the_others(installation: Installation) -> None:
+    async with calling(installation.app(streams=None)) as client:
+        answer = await client.get("/openapi.json")
+
+    paths = answer.json()["paths"]
+    assert "/v1/orders" in paths
+    assert not {"/v1/stream", "/v1/analytics/states", "/v1/webhook-endpoints"} & paths.keys()
 
 
 @pytest.mark.parametrize("label", OPERATIONS)

@@ -18,6 +18,7 @@ from ..body_fields import Body
 from ..exact_body import ExactBody
 from ..reads import json_response
 from ..role_guard import for_roles
+from ..routers import OwnRouter
 
 PATH = "/board/day"
 _admins_only = for_roles(Role.ADMIN, refused="may not watch the day; only admins may")
@@ -85,7 +86,9 @@ def day_router(day: WatchedDay, guards: list[Callable[..., Awaitable[None]]]) ->
         day.clock.change(speed=data.speed, paused=data.paused)
         return json_response(_clock_view(day))
 
-    return Router("/", route_handlers=[map_of_the_day, clock, change_pace], guards=[*guards], include_in_schema=False)
+    return OwnRouter(
+        "/", route_handlers=[map_of_the_day, clock, change_pace], guards=[*guards], include_in_schema=False
+    )
 
 
 def _clock_view(day: WatchedDay) -> ClockView:

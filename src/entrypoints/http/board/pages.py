@@ -10,6 +10,8 @@ from litestar import Request, Response, Router, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
+from ..routers import OwnRouter
+
 FILES = Path(__file__).parent / "files"
 PAGE = "index.html"
 POLICY = (
@@ -65,7 +67,7 @@ def pages_router(guards: list[Callable[..., Any]]) -> Router:
             raise NotFoundException
         return _sent(files[name], request)
 
-    return Router("/", route_handlers=[page, file], include_in_schema=False)
+    return OwnRouter("/", route_handlers=[page, file], include_in_schema=False)
 
 
 def _sent(file: BoardFile, request: Request[Any, Any, Any]) -> Response[bytes]:

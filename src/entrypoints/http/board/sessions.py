@@ -26,6 +26,7 @@ from ..auth import (
 from ..body_fields import Body
 from ..caller_limits import RELEASE, Callers
 from ..exact_body import ExactBody
+from ..routers import OwnRouter
 from ..views import render
 from . import Board
 
@@ -232,7 +233,7 @@ def session_router(door: SessionDoor, guards: list[Callable[..., Awaitable[None]
         if RELEASE not in connection.scope:
             await door.callers.admit(connection.scope, peer)
 
-    return Router("/", route_handlers=[session, log_in, log_out], guards=[*guards, limited], include_in_schema=False)
+    return OwnRouter("/", route_handlers=[session, log_in, log_out], guards=[*guards, limited], include_in_schema=False)
 
 
 def _cookie(request: Request[Any, Any, Any], secret: str, seconds: int) -> str:
