@@ -260,7 +260,7 @@ class House:
 
     def __init__(self, restaurants: RestaurantOrders = RestaurantOrders.NONE) -> None:
         self.installation = Installation(available_orders=True, restaurants=restaurants)
-        self.app: Litestar = self.installation.app()
+        self.app: Litestar = self.installation.app(every_feature=True)
         settings = Settings(database_url="memory://", available_orders="all", restaurant_orders=restaurants)
         self.container = Container(settings=settings)
         self.container.storage.override(self.installation.storage)

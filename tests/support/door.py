@@ -61,6 +61,8 @@ from orderflow.entrypoints.settings import Settings
 from orderflow.testing.clock import ManualClock as HandClock
 from orderflow.testing.consumers.webhook_receiver import webhook_use_cases
 
+FEATURES = ("analytics", "customers", "webhooks", "prices", "board", "operations", "notifications")
+"""The parts of the API that can be left out."""
 CUSTOMER, RESTAURANT, SHIPPER, BOSS = "customer:C1", "restaurant:R7", "shipper:S3", "admin:boss"
 
 
@@ -100,41 +102,43 @@ class Installation:
         *,
         checks: Mapping[str, Callable[[], Awaitable[None]]] | None = None,
         trust_actor_header: bool = True,
+        every_feature: bool = False,
         **options: Any,
     ) -> Litestar:
-        checks = {"database": self.storage.ping} if checks is None else checks
+        """The application of the orders; with ``every_feature``, which takes four times as long to build, of all."""
+        features = self._features() if every_feature else dict.fromkeys(FEATURES)
+        app: Litestar = create_app(
+            self.use_cases,
+            tokens=self.storage.tokens,
+            checks={"database": self.storage.ping} if checks is None else checks,
+            trust_actor_header=trust_actor_header,
+            **{"streams": self.streams, **features, **options},
+        )
+        return app
+
+    def _features(self) -> dict[str, Any]:
         data = MemoryPersonalData(self.storage, self.effects)
-        customers = (
-            EraseCustomer(data, self.storage.maintenance_log, self.clock),
-            ExportCustomer(self.storage.views, self.effects.notifications, self.effects.contacts, self.storage.tokens),
-        )
-        prices = PriceUseCases(
-            ReadPrices(self.storage.prices), ChangePrices(self.storage.prices, self.clock, self.listed_prices.forget)
-        )
-        list_notifications = ListNotifications(self.use_cases.get_order, self.effects.notifications)
-        options = {
+        return {
             "analytics": self.effects.analytics,
-            "customers": customers,
+            "customers": (
+                EraseCustomer(data, self.storage.maintenance_log, self.clock),
+                ExportCustomer(
+                    self.storage.views, self.effects.notifications, self.effects.contacts, self.storage.tokens
+                ),
+            ),
             "webhooks": webhook_use_cases(self.storage, self.effects, self.clock),
-            "prices": prices,
+            "prices": PriceUseCases(
+                ReadPrices(self.storage.prices),
+                ChangePrices(self.storage.prices, self.clock, self.listed_prices.forget),
+            ),
             "board": Board(
                 sessions=CachedSessions(self.storage.sessions),
                 now=self.storage.now,
                 available_orders=self.available_orders,
             ),
             "operations": operations_of(self.container()),
-            "streams": self.streams,
-            "notifications": list_notifications,
-            **options,
+            "notifications": ListNotifications(self.use_cases.get_order, self.effects.notifications),
         }
-        app: Litestar = create_app(
-            self.use_cases,
-            tokens=self.storage.tokens,
-            checks=checks,
-            trust_actor_header=trust_actor_header,
-            **options,
-        )
-        return app
 
     def container(self) -> Any:
         """The container of what operators use, on the same storage."""

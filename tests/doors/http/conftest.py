@@ -14,6 +14,8 @@ def installation() -> Installation:
 
 
 @pytest.fixture
-async def boss(installation: Installation) -> AsyncIterator[AsyncClient]:
-    async with calling(installation.app()) as client:
+async def boss(installation: Installation, request: pytest.FixtureRequest) -> AsyncIterator[AsyncClient]:
+    """A client of the routes of orders, and of all others where the marker ``every_feature`` asks for them."""
+    every_feature = request.node.get_closest_marker("every_feature") is not None
+    async with calling(installation.app(every_feature=every_feature)) as client:
         yield client

@@ -46,8 +46,13 @@ def lines(caplog: pytest.LogCaptureFixture) -> Iterator[list[Line]]:
 
 
 @pytest.fixture
-async def client(installation: Installation) -> AsyncIterator[AsyncClient]:
-    async with calling(installation.app()) as calls:
+def app(installation: Installation) -> Litestar:
+    return installation.app(every_feature=True)
+
+
+@pytest.fixture
+async def client(app: Litestar) -> AsyncIterator[AsyncClient]:
+    async with calling(app) as calls:
         del calls.headers["X-Actor"]
         yield calls
 
@@ -79,9 +84,9 @@ async def test_a_write_says_who_by_which_token_from_where_what_and_how_it_ended(
 
 
 async def test_every_refusal_has_a_line_with_its_code(
-    installation: Installation, client: AsyncClient, lines: list[Line]
+    app: Litestar, installation: Installation, client: AsyncClient, lines: list[Line]
 ) -> None:
-    async with calling(installation.app()) as boss:
+    async with calling(app) as boss:
         await placed(boss)
     restaurant, reading = await _as(installation, RESTAURANT), await _as(installation, BOSS, scopes={Scope.READ})
     shipper = await _as(installation, SHIPPER)
@@ -183,7 +188,7 @@ def routes(app: Litestar) -> list[tuple[str, str]]:
     return sorted(pair for pair in found if pair[1].startswith("/v1/"))
 
 
-ROUTES = routes(Installation().app())
+ROUTES = routes(Installation().app(every_feature=True))
 READS_OF_PERSONS = ("/v1/customers/", "/v1/orders.csv")
 """Reading all that is kept of a customer, or of many orders, has a line, too."""
 
@@ -197,9 +202,9 @@ async def _asked(client: AsyncClient, method: str, path: str, headers: dict[str,
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 async def test_each_route_has_one_line_for_a_write_or_a_refusal_and_none_for_a_read(
-    installation: Installation, client: AsyncClient, lines: list[Line], method: str, path: str
+    app: Litestar, installation: Installation, client: AsyncClient, lines: list[Line], method: str, path: str
 ) -> None:
-    async with calling(installation.app()) as boss:
+    async with calling(app) as boss:
         await placed(boss, address=PLANTED)
         await boss.post("/v1/orders/O1/cancel", json={"reason": "planted reason"})  # so that a live stream ends
     stranger, boss_ = await _as(installation, "customer:C9"), await _as(installation, BOSS)

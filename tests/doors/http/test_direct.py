@@ -80,7 +80,7 @@ def shown(response: Response) -> tuple[int, list[tuple[str, str]], bytes]:
 
 
 async def test_every_route_of_one_order_but_its_lists_is_direct() -> None:
-    app: Any = Installation().app()
+    app: Any = Installation().app(every_feature=True)
 
     operations = {
         handler.operation_id

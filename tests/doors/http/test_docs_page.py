@@ -3,11 +3,14 @@
 import re
 from pathlib import Path
 
+import pytest
 from httpx import AsyncClient
 from orderflow.domain import errors
 from orderflow.domain.errors import OrderFlowError
 from orderflow.entrypoints.http.auth import InsufficientScope
 from orderflow.entrypoints.http.errors import CODES, status_of
+
+pytestmark = pytest.mark.every_feature
 
 PAGE = (Path(__file__).parents[3] / "docs" / "http.md").read_text(encoding="utf-8")
 

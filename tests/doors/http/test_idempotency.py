@@ -14,6 +14,8 @@ from orderflow.domain.errors import Conflict
 
 from tests.support.door import Installation, an_order, calling, placed
 
+pytestmark = pytest.mark.every_feature
+
 
 @contextmanager
 def commits_held(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[asyncio.Event, asyncio.Event]]:

@@ -80,7 +80,9 @@ def valid_orders(draw: Any) -> dict[str, Any]:
 
 
 def test_every_response_in_a_sequence_of_requests_in_all_roles_is_as_documented() -> None:
-    app = Installation(restaurants=RestaurantOrders.ALL).app(limits={"requests_per_second": 100_000})
+    app = Installation(restaurants=RestaurantOrders.ALL).app(
+        every_feature=True, limits={"requests_per_second": 100_000}
+    )
     answered: Counter[tuple[str, int]] = Counter()
 
     async def prepare() -> dict[str, Any]:

@@ -253,7 +253,8 @@ async def test_a_stream_by_ticket_ends_with_the_token(
 ) -> None:
     monkeypatch.setattr(stream, "TICK", 0.01)
     secret = await installation.token(RESTAURANT)
-    async with served(installation.app(trust_actor_header=False)) as server, AsyncClient() as client:
+    app = installation.app(every_feature=logged_in, trust_actor_header=False)
+    async with served(app) as server, AsyncClient() as client:
         headers = {"Authorization": f"Bearer {secret}"}
         if logged_in:
             session = await client.post(f"{server.url}/board/session", json={"token": secret})

@@ -15,7 +15,7 @@ def installation() -> Installation:
 
 @pytest.fixture
 async def server(installation: Installation) -> AsyncIterator[ServedApi]:
-    async with served(installation.app()) as running:
+    async with served(installation.app(every_feature=True)) as running:
         yield running
 
 
