@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.databases import emptied, migrated, migrated_database
-from tests.support.kafka import KafkaBroker, find_kafka
+from tests.support.kafka import KafkaBroker, KafkaOfTheRun, find_kafka, kafka_of_the_run
 from tests.support.pgbouncer import PgBouncer
 from tests.support.postgres import PostgresServer, find_postgres
 from tests.support.servers import obtain, started
@@ -74,8 +74,16 @@ def pgbouncer(postgres: PostgresServer) -> Iterator[PgBouncer]:
 
 
 @pytest.fixture(scope="session")
-def kafka() -> Iterator[KafkaBroker]:
-    """The session's Kafka; ``with kafka.down():`` is how a test takes it away for a while."""
+def kafka(request: pytest.FixtureRequest) -> Iterator[KafkaBroker]:
+    """The Kafka of the whole run, which no test may stop, or change but for what has a name of the test's own."""
+    broker = obtain(lambda: kafka_of_the_run(request.session))
+    yield broker
+    broker.close()
+
+
+@pytest.fixture(scope="module")
+def own_kafka() -> Iterator[KafkaBroker]:
+    """A Kafka of the module's own; ``with own_kafka.down():`` is how a test takes it away for a while."""
     broker = obtain(find_kafka)
     yield broker
     broker.close()
@@ -94,8 +102,10 @@ def smtp() -> Iterator[SmtpServer]:
         yield server
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Children may be interrupted, also when a script runs the tests in its background, where SIGINT is ignored."""
+    if config.getoption("numprocesses", None):
+        config.pluginmanager.register(KafkaOfTheRun())
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

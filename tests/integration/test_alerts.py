@@ -115,9 +115,11 @@ def in_background(work: Callable[[threading.Event], None]) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def watched(
-    postgres: PostgresServer, kafka: KafkaBroker, tmp_path_factory: pytest.TempPathFactory
+    postgres: PostgresServer, own_kafka: KafkaBroker, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[MonitoredInstallation]:
-    stack = Stack(tmp_path_factory.mktemp("watched"), migrated_database(postgres), kafka.bootstrap_servers, "watched")
+    stack = Stack(
+        tmp_path_factory.mktemp("watched"), migrated_database(postgres), own_kafka.bootstrap_servers, "watched"
+    )
     stack.command_line.json("topics", "create")
     doors = {part: free_port() for part in PARTS}
     http = free_port()
@@ -135,7 +137,7 @@ def watched(
         running.enter_context(in_background(ordering))
         eventually(lambda: prometheus.query("orderflow:revenue:rate1h > 0"), deadline=400, that="revenue is watched")
         prometheus.wait_clear(deadline=400)
-        yield MonitoredInstallation(stack, prometheus, ordering, postgres, kafka)
+        yield MonitoredInstallation(stack, prometheus, ordering, postgres, own_kafka)
 
 
 def _process(stack: Stack, part: str, **settings: str) -> OwnProcess:

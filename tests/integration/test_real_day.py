@@ -16,6 +16,11 @@ QUICK = {"ORDERFLOW_KAFKA_SESSION_TIMEOUT_MS": "3000"}
 AN_EVENTFUL_DAY = ORDERS * 7
 
 
+@pytest.fixture(scope="module")
+def kafka(own_kafka: KafkaBroker) -> KafkaBroker:
+    return own_kafka
+
+
 @pytest.fixture
 def day(tmp_path: Path) -> Path:
     return tmp_path / "day"

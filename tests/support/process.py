@@ -138,6 +138,11 @@ class OwnProcess:
 
     def last_words(self, lines: int = 15) -> str:
         """The end of its log."""
-        if not self.log.exists():
-            return "(no log)"
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        return last_words(self.log, lines)
+
+
+def last_words(log: Path, lines: int = 15) -> str:
+    """Return the end of a log."""
+    if not log.exists():
+        return "(no log)"
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])

@@ -16,7 +16,8 @@ from orderflow.testing.orders import in_bucket, placed
 
 from tests.support.databases import migrated
 from tests.support.here import Here, caught_up
-from tests.support.kafka import KafkaBroker, LocalKafka
+from tests.support.kafka import LocalKafka
+from tests.support.servers import obtain
 from tests.support.waiting import eventually, eventually_async
 from tests.unit.health.observations import HEALTHY, WANTED
 
@@ -25,11 +26,9 @@ CONFIG = {"min.insync.replicas": "1", "unclean.leader.election.enable": "true", 
 
 
 @pytest.fixture(scope="module")
-def three_brokers(kafka: KafkaBroker) -> Iterator[LocalKafka]:
+def three_brokers() -> Iterator[LocalKafka]:
     """A cluster of the module's own."""
-    if not isinstance(kafka, LocalKafka):
-        pytest.skip("three nodes are started from the jars, and this Kafka was not")
-    with LocalKafka(nodes=3) as cluster:
+    with obtain(lambda: LocalKafka(nodes=3)) as cluster:
         yield cluster
 
 

@@ -19,7 +19,7 @@ from orderflow.entrypoints.settings import Settings
 from orderflow.testing.orders import placed
 
 from tests.support.here import Here, caught_up
-from tests.support.kafka import KafkaBroker, LocalKafka
+from tests.support.kafka import LocalKafka
 from tests.support.pages import TREE
 from tests.support.servers import obtain
 
@@ -28,11 +28,8 @@ PASSWORD = "guest-password"
 
 
 @pytest.fixture(scope="module")
-def broker(kafka: KafkaBroker) -> Iterator[LocalKafka]:
-    """The session's Kafka if it is ours to set up, or else one of our own."""
-    if isinstance(kafka, LocalKafka):
-        yield kafka
-        return
+def broker() -> Iterator[LocalKafka]:
+    """A Kafka with rules of the module's own."""
     with obtain(LocalKafka) as own:
         yield own
 

@@ -396,33 +396,6 @@ class TestOpenTransactions:
         )
 
 
-class TestFaults:
-    async def test_a_broker_that_goes_away_delays_events_and_loses_none(
-        self,
-        new_relay: NewRelay,
-        kafka: KafkaBroker,
-        kafka_settings: KafkaSettings,
-        topic_now: Topic,
-        storage: MemoryStorage,
-    ) -> None:
-        stop, relay = asyncio.Event(), new_relay(evolve(kafka_settings, properties=QUICK))
-        pending = PublishPending(storage.log, relay, storage.cursors, batch=10)
-        run = RunRelay(pending, LocalWakeup().listener(), poll_interval=0.05)
-        running = asyncio.create_task(run(stop))
-        await eventually_async(lambda: run.published)
-
-        await asyncio.to_thread(kafka.kill)
-        await add_orders(storage, range(50, 100))
-        await eventually_async(lambda: run.failures)
-        await asyncio.to_thread(kafka.start)
-
-        await eventually_async(lambda: run.published >= 400, deadline=240)
-        stop.set()
-        await running
-        assert each_once_and_in_order(topic_now(), events=400)
-        assert dict(await storage.cursors.positions(RELAY)) == dict(await storage.log.heads())
-
-
 class TestGrowth:
     async def test_buckets_move_to_new_partitions_without_a_loss_or_a_double(
         self,

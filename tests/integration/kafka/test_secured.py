@@ -21,7 +21,7 @@ CUSTOMER = {"X-Actor": "customer:C1", "Content-Type": "application/json"}
 @pytest.fixture(scope="module")
 def listener(kafka: KafkaBroker) -> Iterator[SecuredListener]:
     """The secured way into the session's Kafka, or, where that is not ours to set up, into one of our own."""
-    if isinstance(kafka, LocalKafka):
+    if kafka.secured is not None:
         yield kafka.secured
         return
     with obtain(LocalKafka) as own:

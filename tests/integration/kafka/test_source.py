@@ -12,9 +12,8 @@ from orderflow.adapters.memory import MemoryStorage
 from orderflow.application.event_log.records import LogRecord, Origin, UnrecognizedRecord
 from orderflow.domain.errors import StreamUnavailable
 
-from tests.support.kafka import KafkaBroker, LocalKafka
 from tests.support.kafka.group_lag import GroupLag
-from tests.support.servers import free_port, not_ours
+from tests.support.servers import free_port
 from tests.support.waiting import eventually_async
 
 from .conftest import on_topic
@@ -156,31 +155,12 @@ class TestReading:
         await source.close()
 
 
-async def _nothing_left(lag: GroupLag, source: KafkaEventSource) -> bool:
+async def nothing_left(lag: GroupLag, source: KafkaEventSource) -> bool:
     """Return whether the group has committed all of 80 records, and the source knows it."""
     known = (await lag.of([source.group]))[source.group]
     await source.read(10)
     await source.done()
     return sum(each.end for each in known) == 80 and all(each.lag == 0 for each in known)
-
-
-class TestLeaving:
-    async def test_comes_to_an_end_while_kafka_stands_still(
-        self, kafka: KafkaBroker, source: KafkaEventSource, kafka_settings: KafkaSettings
-    ) -> None:
-        if not isinstance(kafka, LocalKafka):
-            not_ours("Kafka", "pause")
-        send(kafka_settings, await records(20))
-        await read(source, 80)
-        lag = GroupLag(kafka_settings)
-        await eventually_async(partial(_nothing_left, lag, source))
-        await lag.close()
-
-        kafka.members[0].process.pause()
-        try:
-            await asyncio.wait_for(source.close(), 120)
-        finally:
-            kafka.members[0].process.resume()
 
 
 class TestGoingOn:
@@ -216,7 +196,7 @@ class TestGoingOn:
         await read(source, 80)
         lag = GroupLag(kafka_settings)
 
-        await eventually_async(partial(_nothing_left, lag, source))
+        await eventually_async(partial(nothing_left, lag, source))
 
         await lag.close()
 

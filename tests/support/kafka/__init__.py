@@ -3,6 +3,7 @@
 from .broker import KafkaBroker
 from .local import LocalKafka
 from .secured import SecuredListener
+from .shared import KafkaOfTheRun, kafka_of_the_run
 from .sources import find_kafka
 
-__all__ = ["KafkaBroker", "LocalKafka", "SecuredListener", "find_kafka"]
+__all__ = ["KafkaBroker", "KafkaOfTheRun", "LocalKafka", "SecuredListener", "find_kafka", "kafka_of_the_run"]

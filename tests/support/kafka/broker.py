@@ -2,17 +2,20 @@
 
 import logging
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ClusterMetadata, NewTopic, OffsetSpec  # type: ignore[attr-defined]
 
+from ..process import last_words
 from ..servers import not_ours, started
 from ..waiting import eventually
 from . import distribution
+from .secured import SecuredListener
 
 _NOT_YET = {
     KafkaError.NOT_LEADER_FOR_PARTITION,
@@ -28,7 +31,13 @@ class KafkaBroker:
 
     This class is a Kafka that was given to the tests.
     What a subclass owns it can also start, stop and kill; a test that asks that of a given one is skipped by name.
+    ``login_servers`` are the same brokers for USER with PASSWORD, ``secured`` is a listener with SASL_SSL, and ``logs``
+    are its nodes' logs: those that are started here have them.
     """
+
+    login_servers: str | None = None
+    secured: SecuredListener | None = None
+    logs: Sequence[Path] = ()
 
     def __init__(self, bootstrap_servers: str, *, nodes: int = 1) -> None:
         self.bootstrap_servers = bootstrap_servers
@@ -140,7 +149,7 @@ class KafkaBroker:
 
     def last_words(self) -> str:
         """Return the ends of the logs of its nodes, as far as they are known."""
-        return ""
+        return "\n".join(f"{log}: {last_words(log)}" for log in self.logs)
 
     def _still_running(self) -> None:
         """Raise RuntimeError when a process that should run has ended."""

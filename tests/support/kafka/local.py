@@ -55,6 +55,9 @@ class LocalKafka(KafkaBroker):
     :raises MissingServer: when this machine lacks Java or the jars.
     """
 
+    login_servers: str
+    secured: SecuredListener
+
     def __init__(self, nodes: int = 1, *, heap: str = "256m", fronts: Sequence[str] = ()) -> None:
         distribution.command("")  # nothing is made when Java or the jars are missing
         self._home = Path(tempfile.mkdtemp(prefix="orderflow-kafka-"))
@@ -63,6 +66,9 @@ class LocalKafka(KafkaBroker):
         self._formatted = False
         self.members = tuple(self._member(number) for number in range(1, nodes + 1))
         super().__init__(",".join(f"127.0.0.1:{member.port}" for member in self.members), nodes=nodes)
+        self.login_servers = ",".join(f"127.0.0.1:{member.login_port}" for member in self.members)
+        self.secured = self.members[0].secured
+        self.logs = tuple(member.process.log for member in self.members)
 
     def start(self) -> None:
         if not self._formatted:
@@ -98,16 +104,6 @@ class LocalKafka(KafkaBroker):
         """The same brokers, for clients that come through the proxy before that front."""
         return ",".join(f"127.0.0.1:{member.fronts[front].advertised}" for member in self.members)
 
-    @property
-    def login_servers(self) -> str:
-        """The same brokers, for those who say that they are USER with PASSWORD."""
-        return ",".join(f"127.0.0.1:{member.login_port}" for member in self.members)
-
-    @property
-    def secured(self) -> SecuredListener:
-        """The first of them, for those who come by SASL_SSL."""
-        return self.members[0].secured
-
     def _format(self) -> None:
         cluster_id = _cluster_id()
         for member in self.members:
@@ -127,9 +123,6 @@ class LocalKafka(KafkaBroker):
                 check=True,
                 capture_output=True,
             )
-
-    def last_words(self) -> str:
-        return "\n".join(f"node {each.number}: {each.process.last_words()}" for each in self.members)
 
     def _still_running(self) -> None:
         for member in self.members:

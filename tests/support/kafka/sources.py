@@ -11,8 +11,8 @@ from .distribution import REMEDY
 from .local import LocalKafka
 
 
-def find_kafka() -> KafkaBroker:
-    """A running Kafka from the first source that has one: given address, container, this machine.
+def find_kafka(*, heap: str = "256m") -> KafkaBroker:
+    """A running Kafka from the first source that has one: given address, container, this machine (with this heap).
 
     :raises MissingServer: when none has.
     """
@@ -27,7 +27,7 @@ def find_kafka() -> KafkaBroker:
     else:
         tried.append("no Docker engine answers")
     try:
-        local = LocalKafka()
+        local = LocalKafka(heap=heap)
     except MissingServer as missing:
         raise MissingServer("Apache Kafka", tried + missing.tried, REMEDY) from missing
     return started(local)
