@@ -35,7 +35,7 @@ from orderflow.entrypoints.http.views import render
 from orderflow.entrypoints.settings import Settings
 
 from tests.support.commands import CommandLine
-from tests.support.door import Installation, an_order, calling
+from tests.support.door import FEATURES, Installation, an_order, calling
 from tests.support.every_command import commands
 from tests.unit.domain.actors import ACTORS, AT, REASON, SITUATIONS, Tale, place
 
@@ -260,7 +260,7 @@ class House:
 
     def __init__(self, restaurants: RestaurantOrders = RestaurantOrders.NONE) -> None:
         self.installation = Installation(available_orders=True, restaurants=restaurants)
-        self.app: Litestar = self.installation.app(every_feature=True)
+        self.app: Litestar = self.installation.app(features=FEATURES)
         settings = Settings(database_url="memory://", available_orders="all", restaurant_orders=restaurants)
         self.container = Container(settings=settings)
         self.container.storage.override(self.installation.storage)

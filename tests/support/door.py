@@ -1,7 +1,7 @@
 """The HTTP door in front of the real use-cases on memory, and ways to call it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -102,43 +102,46 @@ class Installation:
         *,
         checks: Mapping[str, Callable[[], Awaitable[None]]] | None = None,
         trust_actor_header: bool = True,
-        every_feature: bool = False,
+        features: Collection[str] = (),
         **options: Any,
     ) -> Litestar:
-        """The application of the orders; with ``every_feature``, which takes four times as long to build, of all."""
-        features = self._features() if every_feature else dict.fromkeys(FEATURES)
+        """The application of the orders, and of these ``FEATURES``; with all it takes four times as long to build."""
         app: Litestar = create_app(
             self.use_cases,
             tokens=self.storage.tokens,
             checks={"database": self.storage.ping} if checks is None else checks,
             trust_actor_header=trust_actor_header,
-            **{"streams": self.streams, **features, **options},
+            **{"streams": self.streams, **self._features(features), **options},
         )
         return app
 
-    def _features(self) -> dict[str, Any]:
-        data = MemoryPersonalData(self.storage, self.effects)
-        return {
-            "analytics": self.effects.analytics,
-            "customers": (
-                EraseCustomer(data, self.storage.maintenance_log, self.clock),
-                ExportCustomer(
-                    self.storage.views, self.effects.notifications, self.effects.contacts, self.storage.tokens
-                ),
-            ),
-            "webhooks": webhook_use_cases(self.storage, self.effects, self.clock),
-            "prices": PriceUseCases(
+    def _features(self, wanted: Collection[str]) -> dict[str, Any]:
+        """What each feature that is wanted needs; None for the others."""
+        made: dict[str, Callable[[], Any]] = {
+            "analytics": lambda: self.effects.analytics,
+            "customers": self._customers,
+            "webhooks": lambda: webhook_use_cases(self.storage, self.effects, self.clock),
+            "prices": lambda: PriceUseCases(
                 ReadPrices(self.storage.prices),
                 ChangePrices(self.storage.prices, self.clock, self.listed_prices.forget),
             ),
-            "board": Board(
+            "board": lambda: Board(
                 sessions=CachedSessions(self.storage.sessions),
                 now=self.storage.now,
                 available_orders=self.available_orders,
             ),
-            "operations": operations_of(self.container()),
-            "notifications": ListNotifications(self.use_cases.get_order, self.effects.notifications),
+            "operations": lambda: operations_of(self.container()),
+            "notifications": lambda: ListNotifications(self.use_cases.get_order, self.effects.notifications),
         }
+        assert {*wanted} <= made.keys() == {*FEATURES}
+        return {name: make() if name in wanted else None for name, make in made.items()}
+
+    def _customers(self) -> tuple[EraseCustomer, ExportCustomer]:
+        data = MemoryPersonalData(self.storage, self.effects)
+        return (
+            EraseCustomer(data, self.storage.maintenance_log, self.clock),
+            ExportCustomer(self.storage.views, self.effects.notifications, self.effects.contacts, self.storage.tokens),
+        )
 
     def container(self) -> Any:
         """The container of what operators use, on the same storage."""

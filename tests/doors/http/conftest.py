@@ -15,7 +15,7 @@ def installation() -> Installation:
 
 @pytest.fixture
 async def boss(installation: Installation, request: pytest.FixtureRequest) -> AsyncIterator[AsyncClient]:
-    """A client of the routes of orders, and of all others where the marker ``every_feature`` asks for them."""
-    every_feature = request.node.get_closest_marker("every_feature") is not None
-    async with calling(installation.app(every_feature=every_feature)) as client:
+    """A client of the routes of orders, and of those of the features that the marker ``features`` names."""
+    marker = request.node.get_closest_marker("features")
+    async with calling(installation.app(features=() if marker is None else marker.args)) as client:
         yield client

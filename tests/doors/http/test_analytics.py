@@ -10,7 +10,7 @@ from orderflow.entrypoints.http import analytics
 
 from tests.support.door import BOSS, CUSTOMER, RESTAURANT, SHIPPER, Installation, calling, placed
 
-pytestmark = pytest.mark.every_feature
+pytestmark = pytest.mark.features("analytics")
 
 PATHS = ["minutes", "restaurants", "states", "cancellations", "deliveries"]
 
@@ -154,7 +154,7 @@ async def test_figures_take_turns_because_each_reads_all_orders(installation: In
         async def time_in_states(self, _: str | None, span: Span) -> list[Any]:
             return []
 
-    async with calling(installation.app(every_feature=True, analytics=SlowFigures())) as client:
+    async with calling(installation.app(features=["analytics"], analytics=SlowFigures())) as client:
         answers = await asyncio.gather(*(client.get("/v1/analytics/states") for _ in range(2 * analytics.AT_ONCE + 1)))
 
     assert {answer.status_code for answer in answers} == {200}
@@ -229,7 +229,7 @@ async def test_the_earliest_time_is_accepted(boss: AsyncClient) -> None:
 
 
 async def test_without_analytics_there_are_no_routes(installation: Installation) -> None:
-    async with calling(installation.app(every_feature=True, analytics=None)) as client:
+    async with calling(installation.app(features=["analytics"], analytics=None)) as client:
         answer = await client.get("/v1/analytics/states")
 
     assert answer.status_code == 404

@@ -23,7 +23,7 @@ from orderflow.entrypoints.http.log_limit import LINES
 from orderflow.entrypoints.settings import Settings
 from orderflow.testing.orders import line
 
-from tests.support.door import BOSS, CUSTOMER, RESTAURANT, SHIPPER, Installation, an_order, calling, placed
+from tests.support.door import BOSS, CUSTOMER, FEATURES, RESTAURANT, SHIPPER, Installation, an_order, calling, placed
 
 PLANTED = {"street": "Planted Street 1", "city": "Plantedville", "note": "planted"}
 Line = Mapping[str, Any]
@@ -47,7 +47,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> Iterator[list[Line]]:
 
 @pytest.fixture
 def app(installation: Installation) -> Litestar:
-    return installation.app(every_feature=True)
+    return installation.app(features=FEATURES)
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ def routes(app: Litestar) -> list[tuple[str, str]]:
     return sorted(pair for pair in found if pair[1].startswith("/v1/"))
 
 
-ROUTES = routes(Installation().app(every_feature=True))
+ROUTES = routes(Installation().app(features=FEATURES))
 READS_OF_PERSONS = ("/v1/customers/", "/v1/orders.csv")
 """Reading all that is kept of a customer, or of many orders, has a line, too."""
 

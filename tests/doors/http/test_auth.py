@@ -8,7 +8,7 @@ from httpx import ASGITransport, AsyncClient
 from orderflow.application.auth import Scope, digest_of
 from orderflow.entrypoints.http import new_token
 
-from tests.support.door import BOSS, CUSTOMER, RESTAURANT, Installation, an_order, calling
+from tests.support.door import BOSS, CUSTOMER, FEATURES, RESTAURANT, Installation, an_order, calling
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ async def test_the_actor_header_of_another_machine_is_not_trusted(installation: 
 async def test_a_token_is_accepted_next_to_the_actor_header_and_wins(installation: Installation) -> None:
     secret = await installation.token(RESTAURANT)
 
-    async with calling(installation.app(every_feature=True), BOSS) as client:
+    async with calling(installation.app(features=FEATURES), BOSS) as client:
         headers = {"Authorization": f"Bearer {secret}", "Host": "evil.example"}
         answer = await client.get("/v1/customers/C1/export", headers=headers)
 

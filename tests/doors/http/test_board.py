@@ -27,7 +27,7 @@ PLACES = ["/", "/shop/"]
 @pytest.fixture(params=PLACES)
 async def base(request: pytest.FixtureRequest, installation: Installation) -> AsyncIterator[AsyncClient]:
     """The service alone, and mounted under a path of an embedding application."""
-    app: Any = installation.app(every_feature=True)
+    app: Any = installation.app(features=["board"])
     served = app if request.param == "/" else Starlette(routes=[Mount("/shop", app)])
     transport = ASGITransport(served, raise_app_exceptions=False)
     async with AsyncClient(transport=transport, base_url=f"http://localhost{request.param}") as client:
@@ -93,7 +93,7 @@ async def test_nothing_else_is_served(base: AsyncClient, path: str) -> None:
 
 
 async def test_a_service_may_be_without_a_board(installation: Installation) -> None:
-    transport: Any = ASGITransport(installation.app(every_feature=True, board=None))  # type: ignore[arg-type]
+    transport: Any = ASGITransport(installation.app(features=["board"], board=None))  # type: ignore[arg-type]
     async with AsyncClient(transport=transport, base_url="http://localhost") as client:
         assert (await client.get("/")).status_code == 404
         assert (await client.get("/board/session")).status_code == 404
@@ -125,7 +125,7 @@ def a_line() -> OrderLine:
 async def test_the_day_of_a_demo_is_read_by_all_and_changed_by_admins(installation: Installation) -> None:
     day = WatchedDay(name="small", geography=geography_of(generate_day(5, 1)), clock=PacedClock(speed=60))
     board = Board(sessions=CachedSessions(installation.storage.sessions), now=installation.storage.now, day=day)
-    transport = ASGITransport(installation.app(every_feature=True, board=board), raise_app_exceptions=False)
+    transport = ASGITransport(installation.app(features=["board"], board=board), raise_app_exceptions=False)
     async with AsyncClient(transport=transport, base_url="http://localhost/") as client:
 
         async def status(method: str, path: str, actor: str, **body: Any) -> int:

@@ -16,7 +16,9 @@ PREFLIGHT = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-H
 
 @pytest.fixture
 async def client(installation: Installation) -> AsyncIterator[AsyncClient]:
-    async with calling(installation.app(every_feature=True, cors_origins=[SHOP, "http://localhost:3000"])) as calls:
+    async with calling(
+        installation.app(features=["analytics", "board"], cors_origins=[SHOP, "http://localhost:3000"])
+    ) as calls:
         del calls.headers["X-Actor"]
         calls.headers["Authorization"] = f"Bearer {await installation.token(BOSS)}"
         yield calls

@@ -6,7 +6,7 @@ from orderflow.application.auth import Scope
 
 from tests.support.door import BOSS, CUSTOMER, Installation, calling, placed
 
-pytestmark = pytest.mark.every_feature
+pytestmark = pytest.mark.features("customers")
 
 ADDRESS = {"street": "Main Street 1", "city": "Springfield"}
 REASON = {"reason": "asked for it"}
@@ -82,7 +82,7 @@ async def test_only_an_admin_with_a_token_to_operate_may(
 ) -> None:
     secret = await installation.token(actor, scopes=scopes)
     headers = {"Authorization": f"Bearer {secret}"}
-    async with calling(installation.app(every_feature=True)) as client:
+    async with calling(installation.app(features=["customers"])) as client:
         export = await client.get("/v1/customers/C1/export", headers=headers)
         erase = await client.post("/v1/customers/C1/erase", json=REASON, headers=headers)
 

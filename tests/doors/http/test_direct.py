@@ -7,7 +7,7 @@ import pytest
 from httpx import AsyncClient, Response
 from litestar.routes import HTTPRoute
 
-from tests.support.door import CUSTOMER, Installation, an_order, calling
+from tests.support.door import CUSTOMER, FEATURES, Installation, an_order, calling
 
 CHANGING = {"date", "x-correlation-id", "traceparent", "ratelimit"}
 JSON = {"content-type": "application/json"}
@@ -80,7 +80,7 @@ def shown(response: Response) -> tuple[int, list[tuple[str, str]], bytes]:
 
 
 async def test_every_route_of_one_order_but_its_lists_is_direct() -> None:
-    app: Any = Installation().app(every_feature=True)
+    app: Any = Installation().app(features=FEATURES)
 
     operations = {
         handler.operation_id

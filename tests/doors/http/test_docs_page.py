@@ -10,7 +10,9 @@ from orderflow.domain.errors import OrderFlowError
 from orderflow.entrypoints.http.auth import InsufficientScope
 from orderflow.entrypoints.http.errors import CODES, status_of
 
-pytestmark = pytest.mark.every_feature
+from tests.support.door import FEATURES
+
+pytestmark = pytest.mark.features(*FEATURES)
 
 PAGE = (Path(__file__).parents[3] / "docs" / "http.md").read_text(encoding="utf-8")
 

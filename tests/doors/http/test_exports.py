@@ -15,7 +15,7 @@ from tests.doors.http.test_analytics import PATHS, counted
 from tests.support.door import BOSS, CUSTOMER, RESTAURANT, SHIPPER, Installation, calling, placed
 from tests.support.waiting import eventually_async
 
-pytestmark = pytest.mark.every_feature
+pytestmark = pytest.mark.features("analytics")
 
 __all__ = ["counted"]
 
@@ -154,7 +154,7 @@ async def test_an_export_of_a_revoked_token_is_broken_off(
         return await list_orders(self, query)
 
     monkeypatch.setattr(views, "list", revoked_meanwhile)
-    async with calling(installation.app(every_feature=True, trust_actor_header=False)) as client:
+    async with calling(installation.app(features=["analytics"], trust_actor_header=False)) as client:
         del client.headers["X-Actor"]
         with pytest.raises(AssertionError):
             await client.get("/v1/orders.csv", headers=token)

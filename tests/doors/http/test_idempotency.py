@@ -12,9 +12,9 @@ from orderflow.adapters.payment_gateway.sandbox import DECLINE, SUCCESS
 from orderflow.application.orders.write_set import WriteSet
 from orderflow.domain.errors import Conflict
 
-from tests.support.door import Installation, an_order, calling, placed
+from tests.support.door import FEATURES, Installation, an_order, calling, placed
 
-pytestmark = pytest.mark.every_feature
+pytestmark = pytest.mark.features(*FEATURES)
 
 
 @contextmanager

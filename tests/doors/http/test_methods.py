@@ -5,9 +5,9 @@ import json
 import pytest
 from httpx import AsyncClient
 
-from tests.support.door import Installation, an_order, calling, placed
+from tests.support.door import FEATURES, Installation, an_order, calling, placed
 
-pytestmark = pytest.mark.every_feature
+pytestmark = pytest.mark.features(*FEATURES)
 
 GETS = ["/livez", "/readyz", "/openapi.json", "/docs", "/v1/orders", "/v1/orders/O1", "/v1/orders/O1/timeline"]
 
@@ -51,7 +51,7 @@ async def test_options_and_a_refused_method_name_all_methods(boss: AsyncClient, 
 
 
 async def test_every_route_answers_options_without_a_caller(installation: Installation) -> None:
-    app = installation.app(every_feature=True)
+    app = installation.app(features=FEATURES)
     paths = {route.path_format for route in app.routes}
     statuses = {}
 

@@ -8,7 +8,7 @@ from orderflow.application.notifications.notification import Notification, Notif
 from tests.support.door import BOSS, CUSTOMER, RESTAURANT, SHIPPER, Installation, calling, placed
 from tests.unit.domain.actors import AT
 
-pytestmark = pytest.mark.every_feature
+pytestmark = pytest.mark.features("notifications")
 
 
 @pytest.fixture
@@ -93,5 +93,5 @@ async def test_a_request_without_an_order_is_refused(notified: AsyncClient, quer
 
 
 async def test_without_notifications_there_is_no_route(installation: Installation) -> None:
-    async with calling(installation.app(every_feature=True, notifications=None), BOSS) as client:
+    async with calling(installation.app(features=["notifications"], notifications=None), BOSS) as client:
         assert (await client.get("/v1/notifications?orderId=O1")).status_code == 404

@@ -52,7 +52,7 @@ async def house(installation: Installation) -> AsyncIterator[House]:
     provider, clock = IdentityProvider(), Clock()
     await provider.start()
     keys = KeySet(provider.issuer, clock=clock, pause_seconds=0.0)
-    app = installation.app(every_feature=True, identity=OidcTokens(keys, AUDIENCE, Claims()))
+    app = installation.app(features=["analytics"], identity=OidcTokens(keys, AUDIENCE, Claims()))
     async with calling(app) as client:
         del client.headers["X-Actor"]
         yield House(provider, keys, client, clock)

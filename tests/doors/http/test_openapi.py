@@ -12,9 +12,9 @@ from hypothesis.strategies import booleans
 from jsonschema import Draft202012Validator
 from schemathesis import checks
 
-from tests.support.door import BOSS, Installation, as_local, calling, placed
+from tests.support.door import BOSS, FEATURES, Installation, as_local, calling, placed
 
-pytestmark = pytest.mark.every_feature
+pytestmark = pytest.mark.features(*FEATURES)
 
 PROMISES = [
     checks.not_a_server_error,
@@ -44,7 +44,7 @@ def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def test_the_document_has_exactly_the_routes(installation: Installation, document: dict[str, Any]) -> None:
-    app = installation.app(every_feature=True)
+    app = installation.app(features=FEATURES)
     routes = {
         f"{method} {re.sub(r':str', '', route.path)}"
         for route in app.routes
@@ -67,7 +67,7 @@ def test_the_document_is_openapi_3_1_with_both_security_schemes(document: dict[s
 
 
 async def test_the_actor_header_is_not_documented_if_it_is_not_trusted(installation: Installation) -> None:
-    async with calling(installation.app(every_feature=True, trust_actor_header=False)) as client:
+    async with calling(installation.app(features=FEATURES, trust_actor_header=False)) as client:
         document = (await client.get("/openapi.json")).json()
 
     assert list(document["components"]["securitySchemes"]) == ["token"]
@@ -129,7 +129,7 @@ def test_amounts_are_numbers(document: dict[str, Any]) -> None:
 @pytest.fixture(scope="module")
 def api() -> Any:
     """Return the operations of the document for schemathesis, with an app that has order O1."""
-    app = Installation().app(every_feature=True)
+    app = Installation().app(features=FEATURES)
 
     async def prepare() -> dict[str, Any]:
         async with calling(app) as client:

@@ -30,7 +30,7 @@ from orderflow.domain.currency import MINOR_UNITS
 from orderflow.domain.payment import PaymentMethod
 
 from tests.doors.http.test_openapi import PROMISES, without_security
-from tests.support.door import BOSS, CUSTOMER, RESTAURANT, SHIPPER, Installation, an_order, as_local, calling
+from tests.support.door import BOSS, CUSTOMER, FEATURES, RESTAURANT, SHIPPER, Installation, an_order, as_local, calling
 
 SEQUENCES = os.environ.get("ORDERFLOW_TEST_SEQUENCES")
 PARTIES = {"userId": "C1", "restaurantId": "R7", "shipperId": "S3"}
@@ -80,9 +80,7 @@ def valid_orders(draw: Any) -> dict[str, Any]:
 
 
 def test_every_response_in_a_sequence_of_requests_in_all_roles_is_as_documented() -> None:
-    app = Installation(restaurants=RestaurantOrders.ALL).app(
-        every_feature=True, limits={"requests_per_second": 100_000}
-    )
+    app = Installation(restaurants=RestaurantOrders.ALL).app(features=FEATURES, limits={"requests_per_second": 100_000})
     answered: Counter[tuple[str, int]] = Counter()
 
     async def prepare() -> dict[str, Any]:

@@ -46,7 +46,7 @@ async def operator(installation: Installation, consumer: FailingConsumer) -> Asy
     """A client of an installation in which analytics has parked two orders."""
     container = installation.container()
     operations = {**operations_of(container), "redrive": lambda name: container.redrive(consumer=consumer)}
-    async with calling(installation.app(every_feature=True, operations=operations)) as client:
+    async with calling(installation.app(features=["operations"], operations=operations)) as client:
         for order in PARKED:
             await placed(client, order)
         await client.post("/v1/orders/O2/cancel", json={"reason": "too late"})
@@ -74,7 +74,7 @@ async def operator(installation: Installation, consumer: FailingConsumer) -> Asy
 @pytest.mark.parametrize("path", PATHS)
 async def test_only_admins_with_a_token_to_operate_may_look(installation: Installation, path: str) -> None:
     reader = await installation.token(BOSS, scopes={Scope.READ, Scope.WRITE})
-    async with calling(installation.app(every_feature=True), CUSTOMER) as customer:
+    async with calling(installation.app(features=["operations"]), CUSTOMER) as customer:
         as_customer = await customer.get(f"/v1/operations/{path}")
         as_reader = await customer.get(f"/v1/operations/{path}", headers={"Authorization": f"Bearer {reader}"})
         as_boss = await customer.get(f"/v1/operations/{path}", headers={"X-Actor": BOSS})

@@ -23,13 +23,13 @@ def installation() -> Installation:
 
 @pytest.fixture
 async def kitchen(installation: Installation) -> AsyncIterator[AsyncClient]:
-    async with calling(installation.app(every_feature=True), RESTAURANT) as client:
+    async with calling(installation.app(features=["prices"]), RESTAURANT) as client:
         yield client
 
 
 @pytest.fixture
 async def ann(installation: Installation) -> AsyncIterator[AsyncClient]:
-    async with calling(installation.app(every_feature=True), CUSTOMER) as client:
+    async with calling(installation.app(features=["prices"]), CUSTOMER) as client:
         yield client
 
 
@@ -175,7 +175,7 @@ async def test_a_header_that_is_not_compared_is_refused(kitchen: AsyncClient, he
     ],
 )
 async def test_a_path_names_a_restaurant_or_nothing(installation: Installation, path: str, status: int) -> None:
-    async with calling(installation.app(every_feature=True), BOSS) as boss:
+    async with calling(installation.app(features=["prices"]), BOSS) as boss:
         answer = await boss.get(path)
 
     assert answer.status_code == status

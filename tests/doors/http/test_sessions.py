@@ -17,7 +17,7 @@ ORIGIN = "http://localhost"
 
 
 def client_of(installation: Installation, *, base_url: str = ORIGIN, **options: Any) -> AsyncClient:
-    transport: Any = ASGITransport(installation.app(every_feature=True, **options), raise_app_exceptions=False)  # type: ignore[arg-type]
+    transport: Any = ASGITransport(installation.app(features=["board"], **options), raise_app_exceptions=False)  # type: ignore[arg-type]
     return AsyncClient(transport=transport, base_url=base_url)
 
 

@@ -253,7 +253,7 @@ async def test_a_stream_by_ticket_ends_with_the_token(
 ) -> None:
     monkeypatch.setattr(stream, "TICK", 0.01)
     secret = await installation.token(RESTAURANT)
-    app = installation.app(every_feature=logged_in, trust_actor_header=False)
+    app = installation.app(features=["board"] if logged_in else [], trust_actor_header=False)
     async with served(app) as server, AsyncClient() as client:
         headers = {"Authorization": f"Bearer {secret}"}
         if logged_in:

@@ -10,7 +10,7 @@ from orderflow.testing.consumers.webhook_receiver import Receiver, refuse
 
 from tests.support.door import BOSS, CUSTOMER, Installation, calling, placed
 
-pytestmark = pytest.mark.every_feature
+pytestmark = pytest.mark.features("webhooks")
 
 AT = "/v1/webhook-endpoints"
 REASON = {"reason": "a test"}
@@ -143,7 +143,7 @@ async def test_a_wrong_query_is_refused(boss: AsyncClient, receiver: Receiver) -
 
 
 async def test_only_admins_with_a_token_to_operate_may(installation: Installation) -> None:
-    app = installation.app(every_feature=True, trust_actor_header=False)
+    app = installation.app(features=["webhooks"], trust_actor_header=False)
     limited = await installation.token(BOSS, scopes=frozenset({Scope.READ, Scope.WRITE}))
     whole = await installation.token(BOSS)
     customer = await installation.token(CUSTOMER)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from httpx import AsyncClient
 
-from tests.support.door import BOSS, Installation, ServedApi, served
+from tests.support.door import BOSS, FEATURES, Installation, ServedApi, served
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def installation() -> Installation:
 
 @pytest.fixture
 async def server(installation: Installation) -> AsyncIterator[ServedApi]:
-    async with served(installation.app(every_feature=True)) as running:
+    async with served(installation.app(features=FEATURES)) as running:
         yield running
 
 
