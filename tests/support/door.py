@@ -116,7 +116,7 @@ class Installation:
         return app
 
     def _features(self, wanted: Collection[str]) -> dict[str, Any]:
-        """What each feature that is wanted needs; None for the others."""
+        """Return the arguments of each feature that is wanted, and None for the others."""
         made: dict[str, Callable[[], Any]] = {
             "analytics": lambda: self.effects.analytics,
             "customers": self._customers,

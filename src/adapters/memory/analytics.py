@@ -9,6 +9,7 @@ from attrs import frozen
 
 from ...application.analytics.figures import (
     ALWAYS,
+    WITHOUT_REVENUE,
     DeliveryTimes,
     MinuteSales,
     RestaurantSales,
@@ -105,7 +106,7 @@ def _grouped(orders: Iterable[tuple[K, OrderProgress]]) -> list[tuple[tuple[K, s
 
 
 def _sums(currency: str, orders: Sequence[OrderProgress]) -> dict[str, Any]:
-    kept = [order for order in orders if order.state is not OrderState.CANCELLED]
+    kept = [order for order in orders if order.state is not WITHOUT_REVENUE]
     return {
         "currency": currency,
         "orders": len(orders),

@@ -24,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ...application.analytics.figures import (
     ALWAYS,
+    WITHOUT_REVENUE,
     DeliveryTimes,
     MinuteSales,
     RestaurantSales,
@@ -241,7 +242,7 @@ def _of(restaurant_id: str | None, span: Span) -> Sequence[ColumnElement[bool]]:
 
 def _sales(key: ColumnElement[Any]) -> Select[Any]:
     it = order_progress.c
-    cancelled = it.state == OrderState.CANCELLED.value
+    cancelled = it.state == WITHOUT_REVENUE.value
     return (
         select(
             key,

@@ -15,6 +15,8 @@ from ...domain.errors import InvalidInput
 from ...domain.lifecycle import OrderState
 
 N = TypeVar("N", int, float)
+WITHOUT_REVENUE = OrderState.CANCELLED
+"""The state whose orders have no net revenue."""
 
 
 def check_interval(start: datetime, end: datetime) -> None:

@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 from ...domain.errors import NotConfigured
 from ..backoff import doubled
 from ..redaction import error_text
-from .delivery import FIRST_PAUSE, LONGEST_PAUSE, MAX_DETAIL, WebhookDelivery, WebhookResponse
+from .delivery import FIRST_PAUSE, GONE, LONGEST_PAUSE, MAX_DETAIL, WebhookDelivery, WebhookResponse
 from .endpoint import FAILING_AFTER, FIRST_PROBE, LONGEST_PROBE, Endpoint
 
 logger = logging.getLogger("orderflow.webhooks")
@@ -63,6 +63,17 @@ def outcome(
         return after.given_up(now), endpoint
     logger.warning("webhook delivery waits", extra=fields)
     return after, endpoint
+
+
+def reason_to_disable(
+    endpoint: Endpoint, codes: Collection[int | None], now: datetime, *, retried_for: timedelta
+) -> str:
+    """Return the reason to disable ``endpoint``, which has just answered ``codes``; empty if there is none."""
+    if GONE in codes:
+        return "it answered 410 Gone"
+    if endpoint.failing_since is not None and now - endpoint.failing_since >= retried_for:
+        return f"nothing was accepted since {endpoint.failing_since:%F %T} UTC"
+    return ""
 
 
 def _log_fields(delivery: WebhookDelivery) -> dict[str, object]:

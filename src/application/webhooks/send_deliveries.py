@@ -15,9 +15,9 @@ from ...domain.errors import NotConfigured, NotFound, Unavailable
 from ..backoff import Backoff, pause
 from ..event_log.ports import EventLog, Wakeup
 from ..noop import noop
-from .attempt_outcome import outcome, response_of
+from .attempt_outcome import outcome, reason_to_disable, response_of
 from .catch_up import FollowLog
-from .delivery import GONE, RETRIED_FOR, DeliveryKey, WebhookDelivery, WebhookMessage, WebhookResponse
+from .delivery import RETRIED_FOR, DeliveryKey, WebhookDelivery, WebhookMessage, WebhookResponse
 from .endpoint import Endpoint
 from .ports import DELETED_AT_ONCE, Body, WebhookClient, Webhooks
 
@@ -246,10 +246,8 @@ class SendDeliveries:
             raise
         self._ended = {key: it for key, it in self._ended.items() if it is not results.get(key)}
         for it in endpoints:
-            gone = any(result.endpoint_id == it.id and result.code == GONE for result in results.values())
-            too_long = it.failing_since is not None and now - it.failing_since >= self.retried_for
-            if gone or too_long:
-                reason = "it answered 410 Gone" if gone else f"nothing was accepted since {it.failing_since:%F %T} UTC"
+            codes = {result.code for result in results.values() if result.endpoint_id == it.id}
+            if reason := reason_to_disable(it, codes, now, retried_for=self.retried_for):
                 await self._stop(it, reason)
 
     async def _stop(self, endpoint: Endpoint, reason: str) -> None:

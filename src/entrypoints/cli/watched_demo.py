@@ -12,9 +12,9 @@ from attrs import evolve, field, frozen
 from ...adapters.notifications.templates import FileMessageTemplates
 from ..settings import CONSUMERS, Settings
 from ..shutdown import until_signalled
+from ..simulation.courier_ways import Place, geography_of
 from ..simulation.day import Day
 from ..simulation.dispatch_plan import plan_day
-from ..simulation.geography import Place, geography_of
 from ..simulation.leftovers import PARKED, FailingTemplates, leave, left_orders
 from ..simulation.paced_clock import PacedClock
 from ..simulation.run_day import InProcessOrderClient

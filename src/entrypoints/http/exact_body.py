@@ -13,7 +13,7 @@ B = TypeVar("B", bound=Body)
 
 
 class ExactBody(AbstractDTO[B]):
-    """A DTO such as ``ExactBody[PlaceOrder]``, with which a handler's ``data`` is decoded by ``bodies.read``."""
+    """A DTO such as ``ExactBody[PlaceOrder]``, with which a handler's ``data`` is decoded by ``read_body``."""
 
     def decode_bytes(self, value: bytes) -> B:
         return read_body(value, self.model_type)

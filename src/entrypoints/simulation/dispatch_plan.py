@@ -14,7 +14,6 @@ Travel times are rounded up to whole seconds.
 """
 
 import heapq
-import math
 from collections import Counter
 from collections.abc import Container
 from enum import IntEnum, StrEnum
@@ -24,6 +23,7 @@ from attrs import frozen
 
 from ...domain.actor import Actor, Role
 from .day import Day, DayOrder, Restaurant, seconds
+from .geography import squared_distance, travel_seconds
 from .placement import customer_of
 
 ACCEPTANCE_SECONDS = 60
@@ -70,17 +70,6 @@ def plan_day(day: Day, *, cards: Container[str] = frozenset()) -> tuple[Step, ..
     """
     steps = _Dispatch(day, cards).run()
     return tuple(sorted(steps, key=attrgetter("at", "order_id", "number")))
-
-
-def travel_seconds(start: tuple[float, float], end: tuple[float, float], metres_per_minute: float) -> int:
-    """Return the time for the straight line from ``start`` to ``end`` (metres), rounded up to a whole second."""
-    return math.ceil(math.sqrt(_squared_distance(start, end)) * 60 / metres_per_minute)
-
-
-def _squared_distance(start: tuple[float, float], end: tuple[float, float]) -> float:
-    """Exact for whole metres, so that equal distances are equal numbers, on every machine (math.hypot is not)."""
-    dx, dy = end[0] - start[0], end[1] - start[1]
-    return dx * dx + dy * dy
 
 
 class _Kind(IntEnum):
@@ -168,7 +157,7 @@ class _Dispatch:
     def _assign(self, order: DayOrder, restaurant: Restaurant, now: int) -> None:
         pickup, dropoff = (restaurant.x, restaurant.y), (order.x, order.y)
         speed = self._parameters.metres_per_minute
-        courier_id = min(self._free, key=lambda id_: (_squared_distance(self._free[id_], pickup), id_))
+        courier_id = min(self._free, key=lambda id_: (squared_distance(self._free[id_], pickup), id_))
         leaves = now + travel_seconds(self._free.pop(courier_id), pickup, speed) + self._pickup
         delivers = leaves + travel_seconds(pickup, dropoff, speed) + self._dropoff
         actor = Actor(Role.SHIPPER, courier_id)

@@ -9,8 +9,8 @@ from attrs import define, evolve, field, frozen
 from ...application.orders.create_order import NewOrder
 from ...domain.lifecycle import OrderState
 from .clock import DEFAULT_DATE
+from .courier_ways import Geography, Place
 from .dispatch_plan import Step
-from .geography import Geography, Place
 from .paced_clock import PacedClock
 from .run_day import OrderClient
 

@@ -12,8 +12,8 @@ from orderflow.domain.actor import Actor
 from orderflow.entrypoints.http import new_token
 from orderflow.entrypoints.http.board import Board
 from orderflow.entrypoints.http.board.pages import FILES
+from orderflow.entrypoints.simulation.courier_ways import geography_of
 from orderflow.entrypoints.simulation.generate_day import generate_day
-from orderflow.entrypoints.simulation.geography import geography_of
 from orderflow.entrypoints.simulation.paced_clock import PacedClock
 from orderflow.entrypoints.simulation.watched_day import WatchedDay
 from starlette.applications import Starlette

@@ -2,7 +2,8 @@
 
 import pytest
 from orderflow.domain.actor import Role
-from orderflow.entrypoints.simulation.dispatch_plan import DISPATCH, Step, StepAction, plan_day, travel_seconds
+from orderflow.entrypoints.simulation.dispatch_plan import DISPATCH, Step, StepAction, plan_day
+from orderflow.entrypoints.simulation.geography import travel_seconds
 
 from .days import courier, day, order
 

@@ -12,7 +12,7 @@ from ....application.auth import Scope
 from ....domain.actor import Role
 from ....domain.errors import InvalidInput
 from ...simulation.clock import time_at
-from ...simulation.geography import CourierWay, Place
+from ...simulation.courier_ways import CourierWay, Place
 from ...simulation.watched_day import WatchedDay
 from ..body_fields import Body
 from ..exact_body import ExactBody

@@ -2,9 +2,9 @@
 
 from itertools import pairwise
 
+from orderflow.entrypoints.simulation.courier_ways import geography_of
 from orderflow.entrypoints.simulation.dispatch_plan import StepAction, plan_day
 from orderflow.entrypoints.simulation.generate_day import generate_day
-from orderflow.entrypoints.simulation.geography import geography_of
 
 from .days import courier, day, order
 
