@@ -11,23 +11,57 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from attrs import define
 from orderflow.adapters.telemetry.metrics import catalogue
 
 from tests.support.commands import order_json
+from tests.support.databases import migrated_database
 from tests.support.installation import Installation, RunningProcess, installation
 from tests.support.load import load
 from tests.support.metrics import Samples
+from tests.support.postgres import PostgresServer
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
 CUSTOMER = {"X-Actor": "customer:C1", "Content-Type": "application/json"}
 
 
+@define
+class SharedWorkers:
+    """An installation on PostgreSQL, without Kafka, and its service of two workers without consumers."""
+
+    installation: Installation
+    latest: RunningProcess | None = None
+
+    def running(self) -> RunningProcess:
+        """The service of the test before, unless it has ended."""
+        if self.latest is None or self.latest.process.poll() is not None:
+            self.latest = self.installation.start("serve", "--no-consumers", HTTP_WORKERS="2", STOP_GRACE_SECONDS="5")
+        return self.latest
+
+
+@pytest.fixture(scope="module")
+def shared(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedWorkers]:
+    with installation(Stack(tmp_path_factory.mktemp("workers"), migrated_database(postgres), "", "orders")) as here:
+        yield SharedWorkers(here)
+
+
 @pytest.fixture
-def orderflow(tmp_path: Path, migrated_url: str) -> Iterator[Installation]:
-    """An installation on PostgreSQL, without Kafka."""
+def orderflow(shared: SharedWorkers) -> Installation:
+    return shared.installation
+
+
+@pytest.fixture
+def alone(tmp_path: Path, migrated_url: str) -> Iterator[Installation]:
+    """An installation of the test's own."""
     with installation(Stack(tmp_path, migrated_url, "", "orders")) as here:
         yield here
+
+
+@pytest.fixture
+def service(shared: SharedWorkers) -> RunningProcess:
+    """Two workers; a test that does not end them leaves two that run."""
+    return shared.running()
 
 
 def worker_ids(service: RunningProcess) -> set[int]:
@@ -53,19 +87,20 @@ def place(url: str, order_id: str) -> int:
     return httpx.post(f"{url}/v1/orders", content=order_json(order_id), headers=CUSTOMER, timeout=180).status_code
 
 
-def stored(orderflow: Installation) -> set[str]:
+def stored(orderflow: Installation, *prefixes: str) -> set[str]:
+    """Return the ids of the orders that begin so."""
     found: set[str] = set()
     cursor: list[str] = []
     while True:
         page = orderflow.run("orders", "list", "--limit", "200", *cursor)
         found |= {order["orderId"] for order in page["orders"]}
         if page["nextCursor"] is None:
-            return found
+            return {order_id for order_id in found if order_id.startswith(prefixes)}
         cursor = ["--cursor", page["nextCursor"]]
 
 
-def test_workers_share_a_port_and_everything_else_runs_once(orderflow: Installation) -> None:
-    service = orderflow.start("serve", "--workers", "2")
+def test_workers_share_a_port_and_everything_else_runs_once(alone: Installation) -> None:
+    service = alone.start("serve", "--workers", "2")
     url = service.url
     with httpx.Client() as kept:
         assert {kept.get(f"{url}/livez").status_code for _ in range(3)} == {200}
@@ -78,18 +113,17 @@ def test_workers_share_a_port_and_everything_else_runs_once(orderflow: Installat
     assert seen.by(catalogue.ORDERS, "state") == {"waiting_for_shipper": 20}
     eventually(lambda: httpx.get(f"{service.operations}/readyz", timeout=180).json()["checks"]["workers"] == "ok")
     assert len(worker_ids(service)) == 2
-    assert parts(orderflow) == [["api"], ["api"], ["notifications", "analytics", "inventory", "webhooks"]]
+    assert parts(alone) == [["api"], ["api"], ["notifications", "analytics", "inventory", "webhooks"]]
     assert service.exit_code(signal.SIGTERM) == 0
-    assert registered(orderflow) == []
+    assert registered(alone) == []
 
 
 def test_a_worker_that_is_killed_loses_only_its_requests_in_flight_and_is_started_again(
-    orderflow: Installation,
+    orderflow: Installation, service: RunningProcess
 ) -> None:
-    service = orderflow.start("serve", "--no-consumers", HTTP_WORKERS="2")
     url = service.url
-    before = worker_ids(service)
-    with load(url, clients=8) as placing:
+    before, said, counted_before = worker_ids(service), len(service.said()), counted(service)
+    with load(url, clients=8, prefix="killed") as placing:
         eventually(lambda: len(placing.acknowledged) > 20)
         os.kill(min(before), signal.SIGKILL)
         eventually(lambda: len(worker_ids(service) - before) == 1, that="there is another worker")
@@ -100,17 +134,22 @@ def test_a_worker_that_is_killed_loses_only_its_requests_in_flight_and_is_starte
     assert len(broken) <= 8
     assert len(placing.broken) == len(broken)
     assert later.broken == []
-    assert "exit code -9" in service.line("a worker has died")["event"]
+    eventually(lambda: "a worker has died" in service.said()[said:])
+    assert "exit code -9" in service.said()[said:]
     placed = {*placing.acknowledged, *later.acknowledged}
-    assert placed <= stored(orderflow)
-    assert len(stored(orderflow) - placed) <= len(broken)
-    counted = Samples.at(service.operations).total(catalogue.HTTP_SECONDS, "_count", route="/v1/orders", status="201")
-    assert len(placed) <= counted <= len(placed) + len(broken)
-    assert service.exit_code(signal.SIGTERM) == 0
+    in_database = stored(orderflow, "killed", "later")
+    assert placed <= in_database
+    assert len(in_database - placed) <= len(broken)
+    assert len(placed) <= counted(service) - counted_before <= len(placed) + len(broken)
 
 
-def test_connections_that_no_worker_has_accepted_wait_for_the_next_one(orderflow: Installation) -> None:
-    service = orderflow.start("serve", "--no-consumers", HTTP_WORKERS="2")
+def counted(service: RunningProcess) -> float:
+    """Return the orders that were placed by the metrics of all workers, the ended ones included."""
+    metrics = Samples.at(service.operations)
+    return metrics.total(catalogue.HTTP_SECONDS, "_count", route="/v1/orders", status="201")
+
+
+def test_connections_that_no_worker_has_accepted_wait_for_the_next_one(service: RunningProcess) -> None:
     url = service.url
     before = worker_ids(service)
     for pid in before:
@@ -127,13 +166,21 @@ def test_connections_that_no_worker_has_accepted_wait_for_the_next_one(orderflow
     assert {answer[:12] for answer in answers} == {b"HTTP/1.1 200"}
     for connection in waiting:
         connection.close()
+    eventually(lambda: len(worker_ids(service) - before) == 2, that="there are two other workers")
 
 
-def test_requests_in_progress_are_answered_at_sigterm_and_no_order_is_lost(orderflow: Installation) -> None:
-    service = orderflow.start("serve", "--no-consumers", HTTP_WORKERS="2", STOP_GRACE_SECONDS="5")
-    url = service.url
-    with load(url, clients=8) as placing:
+def test_at_signals_to_the_whole_group_requests_in_progress_are_answered_and_no_order_is_lost(
+    orderflow: Installation, service: RunningProcess
+) -> None:
+    url, workers = service.url, worker_ids(service)
+    with load(url, clients=8, prefix="stopped") as placing:
         eventually(lambda: len(placing.acknowledged) > 20)
+        for pid in workers:
+            os.kill(pid, signal.SIGTERM)
+            os.kill(pid, signal.SIGINT)
+        before = len(placing.acknowledged)
+        eventually(lambda: len(placing.acknowledged) > before + 20, that="the workers leave the end to the supervisor")
+        assert worker_ids(service) == workers
         service.process.send_signal(signal.SIGTERM)
         eventually(lambda: httpx.get(f"{url}/readyz", timeout=180).json()["status"] == "stopping")
         assert httpx.get(f"{service.operations}/readyz", timeout=180).json()["status"] == "stopping"
@@ -142,42 +189,27 @@ def test_requests_in_progress_are_answered_at_sigterm_and_no_order_is_lost(order
 
     assert placing.broken == []
     assert service.exit_code() == 0
-    assert stored(orderflow) == set(placing.acknowledged)
+    assert stored(orderflow, "stopped") == set(placing.acknowledged)
 
 
-def test_workers_end_when_their_supervisor_is_killed(orderflow: Installation) -> None:
-    service = orderflow.start("serve", "--no-consumers", HTTP_WORKERS="2")
-    assert place(service.url, "o1") == 201
-    workers = [psutil.Process(pid) for pid in worker_ids(service)]
-
-    service.process.kill()
-
-    _, alive = psutil.wait_procs(workers, timeout=120)
-    assert alive == []
-
-
-def test_signals_to_the_whole_group_stop_workers_once(orderflow: Installation) -> None:
-    service = orderflow.start("serve", "--no-consumers", HTTP_WORKERS="2")
-    assert place(service.url, "o1") == 201
-    workers = worker_ids(service)
-
-    for pid in workers:
-        os.kill(pid, signal.SIGTERM)
-        os.kill(pid, signal.SIGINT)
-    assert place(service.url, "o2") == 201
-    assert worker_ids(service) == workers
-    assert service.exit_code(signal.SIGTERM) == 0
-
-
-def test_a_port_that_is_taken_is_named(orderflow: Installation) -> None:
-    first = orderflow.start("serve", "--no-consumers", HTTP_WORKERS="2")
-    port = first.url.rpartition(":")[2]
+def test_a_port_that_is_taken_is_named(orderflow: Installation, service: RunningProcess) -> None:
+    port = service.url.rpartition(":")[2]
 
     second = orderflow.start("serve", "--no-consumers", HTTP_WORKERS="2", HTTP_PORT=port)
 
     assert second.exit_code() == 1
     assert f"cannot listen on 127.0.0.1:{port}" in second.said()
     assert "ORDERFLOW_HTTP_PORT" in second.said()
+
+
+def test_workers_end_when_their_supervisor_is_killed(service: RunningProcess) -> None:
+    assert place(service.url, "before-the-kill") == 201
+    workers = [psutil.Process(pid) for pid in worker_ids(service)]
+
+    service.process.kill()
+
+    _, alive = psutil.wait_procs(workers, timeout=120)
+    assert alive == []
 
 
 def test_a_worker_that_cannot_start_ends_the_service_with_its_error(orderflow: Installation, tmp_path: Path) -> None:
