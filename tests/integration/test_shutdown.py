@@ -102,19 +102,26 @@ def test_while_it_ends_each_answer_closes_its_connection(orderflow: Installation
     assert before is None
 
 
-def test_a_slow_request_under_way_is_answered_after_the_door_is_shut(orderflow: Installation) -> None:
+def test_a_slow_request_is_answered_after_the_door_is_shut_and_a_live_stream_closes(orderflow: Installation) -> None:
     service = orderflow.start("serve", "--no-consumers")
-    with begun(service.url) as finish:
+    placed = httpx.post(f"{service.url}/v1/orders", content=order_json("o1"), headers=CUSTOMER, timeout=180)
+    stream_url = f"{service.url}/v1/orders/o1/stream"
+    with begun(service.url) as finish, httpx.stream("GET", stream_url, headers=CUSTOMER, timeout=180) as stream:
+        lines = stream.iter_lines()
+        first = next(lines)
         service.process.send_signal(signal.SIGTERM)
+        rest = list(lines)
         eventually(lambda: readiness(service.url)[0] == 0, that="the port is closed")
         at_the_other_door = readiness(service.operations)
 
         answer = finish()
 
+    assert (placed.status_code, first) == (201, "id: 1")
+    assert "" in rest
     assert at_the_other_door == STOPPING
     assert answer.startswith("HTTP/1.1 201 ")
     assert service.exit_code() == 0
-    assert orderflow.count("orders") == 1
+    assert orderflow.count("orders") == 2
 
 
 def test_a_request_that_never_finishes_is_cut_off_at_the_deadline_and_named(orderflow: Installation) -> None:
@@ -140,25 +147,10 @@ def test_a_second_signal_cuts_off_at_once(orderflow: Installation) -> None:
     assert service.line("cut off")["reason"] == "a second signal: SIGTERM"
 
 
-def test_a_live_stream_closes(orderflow: Installation) -> None:
-    service = orderflow.start("serve", "--no-consumers")
-    placed = httpx.post(f"{service.url}/v1/orders", content=order_json("o1"), headers=CUSTOMER)
-
-    with httpx.stream("GET", f"{service.url}/v1/orders/o1/stream", headers=CUSTOMER, timeout=180) as stream:
-        lines = stream.iter_lines()
-        first = next(lines)
-        ended = service.exit_code(signal.SIGTERM)
-        rest = list(lines)
-
-    assert (placed.status_code, first) == (201, "id: 1")
-    assert "" in rest
-    assert ended == 0
-
-
 def test_a_consumer_whose_mail_server_never_answers_is_cut_off_at_the_deadline(orderflow: Installation) -> None:
     orderflow.run("contacts", "set", "customer:C1", "--email", "c1@example.com")
-    service = orderflow.start("serve", "--no-consumers")
-    httpx.post(f"{service.url}/v1/orders", content=order_json("o1"), headers=CUSTOMER)
+    placed = orderflow.stack.command_line("orders", "create", "-", stdin=order_json("o1"))
+    assert placed.code == 0, placed
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(60)
         port = str(silent.getsockname()[1])
@@ -199,25 +191,26 @@ def cursors_held(database_url: str, *, waiting: int) -> Iterator[None]:
 def test_of_two_relays_and_two_consumers_one_of_each_ends_and_the_other_takes_over_at_once(
     on_kafka: Installation, kafka: KafkaBroker
 ) -> None:
-    service = on_kafka.start("serve", "--no-relay", "--no-consumers")
-    commands = {"relay": ["relay"], "analytics": ["consume", "analytics"]}
-    pairs = [[on_kafka.start(*command, **LONGER_THAN_THE_TEST) for _ in range(2)] for command in commands.values()]
-    groups = [f"{on_kafka.stack.topic}-{group}" for group in commands]
+    service = on_kafka.start("serve", "--no-consumers", **LONGER_THAN_THE_TEST)  # has the relay that stays
+    leaving_relay = on_kafka.start("relay", **LONGER_THAN_THE_TEST)
+    leaving_consumer, _ = (on_kafka.start("consume", "analytics", **LONGER_THAN_THE_TEST) for _ in range(2))
+    all_leaving = (leaving_relay, leaving_consumer)
+    groups = [f"{on_kafka.stack.topic}-{group}" for group in ("relay", "analytics")]
     for group in groups:
         eventually(lambda group=group: members(kafka, group) == 2, every=0.2, that=f"two in {group}")
 
     with load(service.url) as placing:
         eventually(lambda: len(placing.acknowledged) > 50)
-        for leaving, _ in pairs:
+        for leaving in all_leaving:
             eventually(lambda url=leaving.operations: readiness(url)[0] == 200, every=0.2, that="it is ready")
         with cursors_held(on_kafka.stack.database_url, waiting=4):
-            for leaving, _ in pairs:
+            for leaving in all_leaving:
                 leaving.process.send_signal(signal.SIGTERM)
             seen = [
                 eventually(lambda url=leaving.operations: (answer := readiness(url))[0] != 200 and answer)
-                for leaving, _ in pairs
+                for leaving in all_leaving
             ]
-        ended = [leaving.exit_code() for leaving, _ in pairs]
+        ended = [leaving.exit_code() for leaving in all_leaving]
         after = len(placing.acknowledged)
         eventually(lambda: len(placing.acknowledged) > after + 50)
 
