@@ -95,13 +95,6 @@ def test_one_process_answers_notifies_and_analyses_and_ends_at_once_with_nothing
     assert len(orderflow.run("orders", "list")["orders"]) == 6
 
 
-def test_an_interrupt_ends_it_as_a_termination_does(orderflow: Installation) -> None:
-    service = orderflow.start("serve")
-
-    assert service.url
-    assert service.exit_code(signal.SIGINT) == 0
-
-
 def test_an_api_alone_leaves_the_events_to_a_consumer_of_its_own(orderflow: Installation, order: PlaceOrder) -> None:
     service = orderflow.start("serve", "--no-consumers", "--no-relay")
     order(service.url, "o1")
@@ -128,9 +121,8 @@ def test_a_port_that_is_taken_is_a_failure_that_names_it(orderflow: Installation
     assert "Traceback" not in second.said()
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
-def test_an_api_without_a_way_to_authenticate_does_not_start(orderflow: Installation, address: str) -> None:
-    service = orderflow.start("serve", HTTP_HOST=address, HTTP_DEV="false")
+def test_an_api_without_a_way_to_authenticate_does_not_start(orderflow: Installation) -> None:
+    service = orderflow.start("serve", HTTP_DEV="false")
 
     assert service.exit_code() == 1
     assert "there is no token" in service.said()
@@ -171,7 +163,9 @@ def test_with_a_token_callers_are_who_their_token_says_and_no_other(
     assert [with_token.status_code, with_header.status_code, with_another.status_code] == [200, 401, 401]
 
 
-def test_a_day_through_http_ends_every_order(orderflow: Installation, tmp_path: Path) -> None:
+def test_a_day_through_http_ends_every_order_and_an_interrupt_the_process(
+    orderflow: Installation, tmp_path: Path
+) -> None:
     service = orderflow.start("serve")
     orderflow.run("simulate", "generate", str(tmp_path / "day"), "--orders", "10", "--seed", "5")
 
@@ -180,7 +174,7 @@ def test_a_day_through_http_ends_every_order(orderflow: Installation, tmp_path: 
     assert report["figures"]["orders"] == 10
     assert report["figures"]["unfinished"] == 0
     assert orderflow.run("check", "--wait", "60")["clean"]
-    assert service.exit_code(signal.SIGTERM) == 0
+    assert service.exit_code(signal.SIGINT) == 0
 
 
 def test_a_relay_without_kafka_is_a_failure_that_names_the_setting(orderflow: Installation) -> None:
