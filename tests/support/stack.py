@@ -46,9 +46,11 @@ class Stack:
     bootstrap_servers: str
     topic: str
     settings: Mapping[str, str] = field(factory=dict, kw_only=True)
+    parts: Mapping[str, Sequence[str]] = field(default=PARTS, kw_only=True)
+    """The commands of the processes, by the names of the parts."""
     processes: dict[str, OwnProcess] = field(factory=dict, init=False)
-    doors: Mapping[str, int] = field(factory=lambda: {part: free_port() for part in PARTS}, init=False)
-    """The ports of the parts' operations doors."""
+    doors: dict[str, int] = field(factory=dict, init=False)
+    """The ports of the operations doors of the parts that were started."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -73,10 +75,11 @@ class Stack:
 
     def start(self, part: str) -> None:
         """Start a part that does not run."""
+        port = self.doors.setdefault(part, free_port())
         process = self.processes.get(part) or OwnProcess(
-            (*PROGRAM, *PARTS[part]),
+            (*PROGRAM, *self.parts[part]),
             self.folder / f"{part}.log",
-            environment=self.environment | {"ORDERFLOW_OPS_PORT": str(self.doors[part])},
+            environment=self.environment | {"ORDERFLOW_OPS_PORT": str(port)},
         )
         self.processes[part] = process
         process.start()
@@ -117,13 +120,20 @@ class Stack:
 
 
 @contextmanager
-def production(folder: Path, database_url: str, bootstrap_servers: str, topic: str, **settings: str) -> Iterator[Stack]:
+def production(
+    folder: Path,
+    database_url: str,
+    bootstrap_servers: str,
+    topic: str,
+    parts: Mapping[str, Sequence[str]] = PARTS,
+    **settings: str,
+) -> Iterator[Stack]:
     """A migrated database, a topic, and relay and consumers running on them."""
-    stack = Stack(folder, database_url, bootstrap_servers, topic, settings=settings)
+    stack = Stack(folder, database_url, bootstrap_servers, topic, settings=settings, parts=parts)
     stack.command_line.json("db", "upgrade")
     stack.command_line.json("topics", "create")
     try:
-        for part in PARTS:
+        for part in parts:
             stack.start(part)
         stack.await_ready()
         yield stack
