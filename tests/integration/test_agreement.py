@@ -4,6 +4,7 @@ import json
 import subprocess
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,8 @@ def test_all_reports_of_an_installation_agree(watched: MonitoredInstallation, tm
     eventually(lambda: watched.status()["head"], every=0.2, that="the day has begun")
     while simulation.poll() is None:
         _a_scrape_lies_between_two_looks(watched)
+        with suppress(subprocess.TimeoutExpired):
+            simulation.wait(1)
     assert simulation.returncode == 0, (tmp_path / "simulation.log").read_text()
 
     eventually(lambda: _at_rest(watched, "relay", "notifications", "analytics"), every=0.2)
