@@ -26,10 +26,20 @@ CONFIG = {"min.insync.replicas": "1", "unclean.leader.election.enable": "true", 
 
 
 @pytest.fixture(scope="module")
-def three_brokers() -> Iterator[LocalKafka]:
+def own_cluster() -> Iterator[LocalKafka]:
     """A cluster of the module's own."""
     with obtain(lambda: LocalKafka(nodes=3)) as cluster:
         yield cluster
+
+
+@pytest.fixture
+def three_brokers(own_cluster: LocalKafka) -> LocalKafka:
+    """The cluster with all its brokers, whatever a test before has left of them."""
+    for member in own_cluster.members:
+        if member.process.running:
+            member.process.resume()
+    own_cluster.start()
+    return own_cluster
 
 
 async def test_records_that_an_unclean_election_lost_are_found_by_the_doctor_and_then_by_the_check(
