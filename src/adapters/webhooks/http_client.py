@@ -91,7 +91,7 @@ class HttpWebhookClient:
             return WebhookResponse(detail="the endpoint has no valid secret")
         connections = self._connections.get(endpoint.id)
         if connections is None:
-            connections = self._connections[endpoint.id] = _Connections(self._new_pool())
+            connections = self._connections[endpoint.id] = _Connections(self._new_pool(endpoint.url))
         try:
             async with asyncio.timeout(self.limits.seconds):
                 return await self._post(connections, endpoint.url, message, secrets)
@@ -161,8 +161,8 @@ class HttpWebhookClient:
             retry_after=timedelta(seconds=int(retry)) if _RETRY_AFTER.match(retry) else None,
         )
 
-    def _new_pool(self) -> httpcore.AsyncConnectionPool:
-        if self._tls is None:
+    def _new_pool(self, url: str) -> httpcore.AsyncConnectionPool:
+        if self._tls is None and url.startswith("https:"):  # reading the authorities takes long
             self._tls = ssl.create_default_context(cafile=self.limits.authorities or None)
         return httpcore.AsyncConnectionPool(
             ssl_context=self._tls,

@@ -142,13 +142,13 @@ class WebhookEndpointsContract(WebhookFixtures):
             await receiver.stop()
             endpoint = await here.add(receiver)
             most = 0
-            for number in range(30):
+            for number in range(15):
                 await here.shop.live(f"o{number}")
                 await here.consume()
                 most = max(most, await here.webhooks.unsettled(endpoint.id, at_most=1_000))
             behind = await here.webhooks.get(endpoint.id)
             await receiver.start()
-            for _ in range(20):
+            for _ in range(10):
                 await here.sender().send_due()
                 await here.follow()
             await here.shop.live("o99")
@@ -157,8 +157,8 @@ class WebhookEndpointsContract(WebhookFixtures):
 
             assert most <= 40 + 20
             assert behind.behind is not None
-            assert receiver.accepted() == {f"o{number}": LIFE for number in [*range(30), 99]}
-            assert len(receiver.received) == 31 * 7
+            assert receiver.accepted() == {f"o{number}": LIFE for number in [*range(15), 99]}
+            assert len(receiver.received) == 16 * 7
             assert (await here.webhooks.get(endpoint.id)).behind is None
         await here.close()
 
