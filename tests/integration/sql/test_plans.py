@@ -3,12 +3,14 @@
 import json
 import logging
 import re
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from attrs import evolve
 from orderflow.adapters.notifications.log import LogChannel
 from orderflow.adapters.notifications.templates import FileMessageTemplates
@@ -35,6 +37,7 @@ from orderflow.testing.payment_attempts import _attempt, _record
 from orderflow.testing.prices import PIZZA
 from sqlalchemy import event, text
 
+from tests.support.databases import migrated_database
 from tests.support.statements import Statements
 from tests.unit.domain.actors import AT
 
@@ -65,12 +68,36 @@ _PEOPLE = [
 ]
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["sqlite", "postgresql"])
+async def history_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Each database in turn, with a long history. Tests add a few rows to it."""
+    if request.param == "sqlite":
+        file = shutil.copy(request.getfixturevalue("migrated_file"), tmp_path_factory.mktemp("plans"))
+        url = f"sqlite:///{file}"
+    else:
+        url = migrated_database(request.getfixturevalue("postgres"))
+    async with _world_at(url) as world:
+        await _fill(world)
+    return url
+
+
 @pytest.fixture
-async def world(url: str) -> AsyncIterator[World]:
+async def world(history_url: str) -> AsyncIterator[World]:
     """A world with a long history."""
+    async with _world_at(history_url) as world:
+        yield world
+
+
+@asynccontextmanager
+async def _world_at(url: str) -> AsyncIterator[World]:
     storage = SqlStorage.at(url)
     await storage.open()
-    world = World(storage, SqlConsumerStores(storage), HandClock())
+    yield World(storage, SqlConsumerStores(storage), HandClock())
+    await storage.close()
+
+
+async def _fill(world: World) -> None:
+    storage = world.storage
     for number in range(10):
         await placed(storage, f"O{number}", idempotency=_key(f"k{number}"), annotations=_PEOPLE[number % 2])
         await assigned(storage, f"O{number}", "S1")
@@ -85,8 +112,6 @@ async def world(url: str) -> AsyncIterator[World]:
     await storage.prices.change("R1", [evolve(PIZZA, item_id=f"F{number}") for number in range(10)], at=AT)
     await _handle_all(world)
     await _multiply(storage)
-    yield world
-    await storage.close()
 
 
 async def _read_log(world: World) -> None:
@@ -151,9 +176,9 @@ async def _write_orders(world: World) -> None:
 
 
 async def _consume(world: World) -> None:
-    bucket = bucket_of("new")
-    await placed(world.storage, "new")
-    await assigned(world.storage, "new", "S2")
+    bucket = bucket_of("newest")
+    await placed(world.storage, "newest")
+    await assigned(world.storage, "newest", "S2")
     head = (await world.storage.log.heads())[bucket]
     for consumer in _consumers(world):
         await world.storage.cursors.put(consumer.name, {bucket: head - 3})
