@@ -34,20 +34,23 @@ Schema = Mapping[str, Table]
 def schema_of(connection: Connection) -> Schema:
     look = inspect(connection)
     triggers = [tuple(row) for row in connection.execute(text(_TRIGGERS[connection.dialect.name]))]
+    columns, primary_keys = look.get_multi_columns(), look.get_multi_pk_constraint()
+    unique, indexes = look.get_multi_unique_constraints(), look.get_multi_indexes()
+    checks, references = look.get_multi_check_constraints(), look.get_multi_foreign_keys()
     schema = {}
-    for name in look.get_table_names():
-        columns = {
-            column["name"]: {"type": str(column["type"]), "nullable": column["nullable"], "default": column["default"]}
-            for column in look.get_columns(name)
-        }
-        rules = {f"primary key {look.get_pk_constraint(name)['constrained_columns']}"}
-        rules |= {f"unique {each['column_names']}" for each in look.get_unique_constraints(name)}
-        rules |= {f"unique {each['column_names']}" for each in look.get_indexes(name) if each["unique"]}
-        rules |= {f"check {each['sqltext']}" for each in look.get_check_constraints(name)}
-        rules |= {f"references {each['referred_table']}" for each in look.get_foreign_keys(name)}
+    for key, its_columns in columns.items():
+        name = key[1]
+        rules = {f"primary key {primary_keys[key]['constrained_columns']}"}
+        rules |= {f"unique {each['column_names']}" for each in unique[key]}
+        rules |= {f"unique {each['column_names']}" for each in indexes[key] if each["unique"]}
+        rules |= {f"check {each['sqltext']}" for each in checks[key]}
+        rules |= {f"references {each['referred_table']}" for each in references[key]}
         rules |= {f"trigger {trigger}" for table, _, trigger in triggers if table == name}
-        indexes = {str(each["name"]) for each in look.get_indexes(name)}
-        schema[name] = Table(columns, frozenset(rules), frozenset(indexes))
+        described = {
+            column["name"]: {"type": str(column["type"]), "nullable": column["nullable"], "default": column["default"]}
+            for column in its_columns
+        }
+        schema[name] = Table(described, frozenset(rules), frozenset(str(each["name"]) for each in indexes[key]))
     return schema
 
 

@@ -2,12 +2,14 @@
 
 import logging
 import re
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from orderflow.adapters.sql import SqlStorage, current, newest, schema
 from orderflow.adapters.sql.consumer_store import SqlConsumerStores
 from orderflow.adapters.sql.database import Database
@@ -177,12 +179,31 @@ async def test_the_test_fills_every_table_of_the_previous_generation(new_url: st
     assert {table for table, rows in filled.rows.items() if len(rows) < 2} == {"publishing_share"}
 
 
-@pytest.fixture
-async def upgraded(new_url: str, connect: Connect) -> tuple[SqlStorage, schema_0010.FilledDatabase]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["sqlite", "postgresql"])
+async def original(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, schema_0010.FilledDatabase]:
     """A filled database of version 0010 that was migrated to the newest version, and what it was filled with."""
-    filled = await schema_0010.filled(new_url)
-    await schema.upgrade(new_url)
-    storage = connect(new_url)
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('upgraded') / 'original.db'}"
+    else:
+        url = request.getfixturevalue("postgres").create_database()
+    filled = await schema_0010.filled(url)
+    await schema.upgrade(url)
+    return url, filled
+
+
+@pytest.fixture
+async def upgraded(
+    original: tuple[str, schema_0010.FilledDatabase], request: pytest.FixtureRequest, tmp_path: Path, connect: Connect
+) -> tuple[SqlStorage, schema_0010.FilledDatabase]:
+    """A copy of the original, and what that was filled with."""
+    url, filled = original
+    if url.startswith("sqlite"):
+        copy = f"sqlite:///{shutil.copy(url.removeprefix('sqlite:///'), tmp_path)}"
+    else:
+        copy = request.getfixturevalue("postgres").create_database(copied_from=url)
+    storage = connect(copy)
     await storage.open()
     return storage, filled
 
