@@ -162,7 +162,7 @@ class HttpWebhookClient:
         )
 
     def _new_pool(self, url: str) -> httpcore.AsyncConnectionPool:
-        if self._tls is None and url.startswith("https:"):  # reading the authorities takes long
+        if self._tls is None and urlsplit(url).scheme == "https":  # reading the authorities takes long
             self._tls = ssl.create_default_context(cafile=self.limits.authorities or None)
         return httpcore.AsyncConnectionPool(
             ssl_context=self._tls,
