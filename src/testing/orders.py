@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import count, islice
 from typing import Any
 
 from ..application.event_log.records import bucket_of
@@ -54,8 +55,8 @@ def place(method: PaymentMethod = PaymentMethod.CASH, **asked: Any) -> Change:
 
 def in_bucket(bucket: int, many: int) -> list[str]:
     """Return the ids of so many orders that share that bucket."""
-    names = (f"M{number}" for number in range(100_000))
-    return [name for name in names if bucket_of(name) == bucket][:many]
+    names = (f"M{number}" for number in count())
+    return list(islice((name for name in names if bucket_of(name) == bucket), many))
 
 
 def unit_of_work(storage: Any) -> WriteSetUnitOfWork:

@@ -1,26 +1,33 @@
 """Each measurement runs, and distinguishes kept promises from missed ones. Its figures are for a quiet machine."""
 
 import asyncio
+from importlib import import_module
 from itertools import count
+from typing import Any
 
 import pytest
-from bench.__main__ import ALL, MEASUREMENTS, main
 from bench.days import on_sqlite
 from bench.finding import Effort, Finding, in_turn, ratios, table
 from bench.servers import Servers
 
 
-def test_list_names_every_measurement(capsys: pytest.CaptureFixture[str]) -> None:
-    code = main(["--list"])
+@pytest.fixture(scope="module")
+def bench() -> Any:
+    """The program, imported by the tests that need it: it imports all that it measures against."""
+    return import_module("bench.__main__")
+
+
+def test_list_names_every_measurement(bench: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    code = bench.main(["--list"])
 
     assert code == 0
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(MEASUREMENTS)
-    assert set(ALL) <= set(MEASUREMENTS)
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(bench.MEASUREMENTS)
+    assert set(bench.ALL) <= set(bench.MEASUREMENTS)
 
 
-def test_an_unknown_name_is_refused() -> None:
+def test_an_unknown_name_is_refused(bench: Any) -> None:
     with pytest.raises(SystemExit) as refused:
-        main(["weather"])
+        bench.main(["weather"])
 
     assert refused.value.code == 2
 
@@ -70,14 +77,14 @@ def test_the_median_is_held_to_the_promise(promised: dict[str, float], missed: b
 
 
 def test_a_missed_floor_ends_with_1_and_no_floors_with_0(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    bench: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def slow(servers: Servers, effort: Effort) -> list[Finding]:
         return [Finding(what="slow", values=[0.1], floor=1.0)]
 
-    monkeypatch.setitem(MEASUREMENTS, "day", (slow, ""))  # type: ignore[arg-type]
+    monkeypatch.setitem(bench.MEASUREMENTS, "day", (slow, ""))
 
-    codes = main(["day"]), main(["day", "--no-floors"])
+    codes = bench.main(["day"]), bench.main(["day", "--no-floors"])
 
     assert codes == (1, 0)
     assert "missed: slow: 0.10, promised >= 1 x" in capsys.readouterr().out

@@ -80,7 +80,10 @@ def uses() -> dict[str, Use]:
 
 
 def _uses_in(path: Path) -> Iterator[tuple[int, Use]]:
-    tree = ast.parse(path.read_text())
+    source = path.read_text()
+    if "import re\n" not in source:
+        return
+    tree = ast.parse(source)
     names = {
         target.id: node.value
         for node in tree.body

@@ -1,6 +1,7 @@
 """The rules of deploy/prometheus as data, and what an expression may name."""
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ OF_A_TARGET = {"job", "instance", "part"}
 OF_PROMETHEUS = {"up": OF_A_TARGET, "ALERTS": {"alertname", "alertstate", "severity"}}
 
 
+@cache
 def rules() -> list[dict[str, Any]]:
     """Every rule, in its order."""
     document = yaml.safe_load(RULES.read_text(encoding="utf-8"))
@@ -36,6 +38,7 @@ class Known:
     metrics: Mapping[str, Metric]
 
     @classmethod
+    @cache
     def now(cls) -> "Known":
         """Of the catalogue, of Prometheus itself, and of the recording rules."""
         series = {name: metric for metric in CATALOGUE for name in _series(metric)}

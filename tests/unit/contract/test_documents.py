@@ -17,7 +17,7 @@ from orderflow.adapters import wire
 from orderflow.adapters.wire.contract.asyncapi import SAMPLES
 from orderflow.adapters.wire.envelope import DATA
 from orderflow.adapters.wire.headers import header_problems
-from orderflow.entrypoints.contract import events, http, to_json
+from orderflow.entrypoints.contract import events, to_json
 
 from tests.support.commands import CommandLine
 from tests.support.published import NpmPackage
@@ -32,7 +32,8 @@ SPECIFICATION = NpmPackage(
     "A3WBLqAKGoJ2+6FWFtpjBlCQ1oFCcs4GxF7zsIGvNqp/klGUHjlA3aAcZ9XMMpLGE8zPeYDz2x9FmO6DSuKraQ==",
 )
 ASYNCAPI = events(Settings())
-OPENAPI = http()
+OPENAPI = json.loads((PUBLISHED / "openapi.json").read_text(encoding="utf-8"))
+"""What :func:`test_the_committed_files_are_those_that_the_command_prints` holds to the code."""
 MESSAGES = {message["name"]: message for message in ASYNCAPI["components"]["messages"].values()}
 
 
