@@ -406,7 +406,7 @@ class OrderFlow:
         """
         return await self._own_consumers.replay(name, start, by=by, reason=reason, source=source)
 
-    async def settled(self, timeout: float = 10.0) -> None:
+    async def settled(self, timeout: float = 60.0) -> None:
         """Wait until handlers and consumers of this flow have handled all events of the log. For tests.
 
         Raises the error of a handler or consumer that has parked an order since the last call, the error of a consumer

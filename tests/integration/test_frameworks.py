@@ -43,7 +43,7 @@ def following(name: str, url: str, log: Path, *more: str, **environment: str) ->
         try:
             yield server
             server.send_signal(signal.SIGINT if "celery" not in name else signal.SIGTERM)
-            server.wait(60)
+            server.wait(300)
         finally:
             server.kill()
             server.wait()
@@ -68,7 +68,7 @@ def kept(url: str) -> tuple[Mapping[str, str], list[str], bool]:
     with OrderFlow.open_sync(url, consumers=["notifications", "analytics", "inventory"]) as flow:
         container = flow._target.container
         known: Any = flow._thread.call(container.storage().processes.all)
-        flow.settled(60)
+        flow.settled(300)
         report: Any = flow._thread.call(container.check())
         states = {order.id: str(order.state) for order in flow.list_orders().orders}
     return states, [str(it.process.pid) for it in known if it.process.pid != os.getpid()], report.clean
@@ -105,11 +105,11 @@ def test_an_order_that_a_django_process_left_out_is_placed_later(tmp_path: Path)
     job = [sys.executable, "examples/django_app.py", "place-missed"]
     lunch_id = "0190b2c4-0000-7000-8000-000000000001"
 
-    subprocess.run(job, cwd=TREE, env=environment, check=True, timeout=60)  # makes the table
+    subprocess.run(job, cwd=TREE, env=environment, check=True, timeout=300)  # makes the table
     with closing(sqlite3.connect(lunches)) as connection, connection:
         row = (lunch_id.replace("-", ""), "ann", "soup", "9.90", False)
         connection.execute("INSERT INTO lunches_lunch (id, guest, dish, price, placed) VALUES (?, ?, ?, ?, ?)", row)
-    subprocess.run(job, cwd=TREE, env=environment, check=True, timeout=60)
+    subprocess.run(job, cwd=TREE, env=environment, check=True, timeout=300)
     with closing(sqlite3.connect(lunches)) as connection:
         placed = connection.execute("SELECT placed FROM lunches_lunch").fetchall()
 

@@ -68,7 +68,7 @@ def run_program(block: Block, file: Path) -> None:
     """
     file.write_text(block.body, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, file.name], cwd=file.parent, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, file.name], cwd=file.parent, capture_output=True, text=True, check=False, timeout=300
     )
     assert done.returncode == 0, f"{block}: {done.stderr}"
 

@@ -39,7 +39,7 @@ async def main():
         await flow.transition_order_state("o1", "on_the_way")
         await flow.transition_order_state("o1", "delivered")
         await flow.cancel_order("o2", "changed my mind")
-        await flow.settled(60)
+        await flow.settled(300)
         order = await flow.get_order("o1")
         assert str(order.total.amount) == "12345.6712", order.total
         assert len((await flow.list_orders(OrderQuery(customer_id="C1"))).orders) == 2
