@@ -5,6 +5,7 @@ it forks for the next. Standard input has a JSON list of cases, the answer is on
 JSON document a line: the exit code and what the command wrote on standard error.
 """
 
+import gc
 import json
 import os
 import shutil
@@ -20,7 +21,10 @@ from typing import Any
 BREAKS = ("full stdout", "closed stdout", "reader gone", "full stderr", "all closed")
 
 
-_IMPORTED = ("aiosqlite", "alembic", "cyclopts", "litestar", "msgspec", "orderflow", "rich", "sqlalchemy", "uvicorn")
+_IMPORTED = (
+    *("aiosqlite", "alembic", "cyclopts", "dependency_injector", "encodings", "litestar", "msgspec", "orderflow"),
+    *("phonenumbers", "rich", "sqlalchemy", "uvicorn", "uvloop"),
+)
 
 
 def main() -> None:
@@ -32,6 +36,7 @@ def _outcome(case: dict[str, Any]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(case["folder"], folder, dirs_exist_ok=True)
         talk = Path(folder) / "stderr"
+        gc.freeze()  # a collection in the child would copy the pages of all modules
         child = os.fork()
         if child == 0:
             _run(case, Path(folder), talk)

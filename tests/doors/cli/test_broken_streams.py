@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,13 @@ from tests.support.commands import CommandLine, order_json
 from tests.support.every_command import PROCESSES, Command, arguments, commands
 from tests.support.waiting import eventually
 
+Outcomes = dict[Command, dict[str, Any]]
 PLACING = ("orders", "create")
 DOCUMENTED = {0, 1, 2, 3, 4, 5, 141}
 SILENT = {("relay",), ("topics", "create"), ("topics", "describe"), ("log", "repair"), ("log", "republish")}
 """Without Kafka they fail before they print anything."""
-EVERY = 1 if os.environ.get("ORDERFLOW_TEST_FAULTS") == "large" else 3
-"""Of the breaks but the first, each meets every third command, other ones each; `make sweep` tries all."""
+EVERY = 1 if os.environ.get("ORDERFLOW_TEST_FAULTS") == "large" else 4
+"""Each command meets the first break, and one of the four others; `make sweep` tries all."""
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +39,29 @@ def folder(tmp_path_factory: pytest.TempPathFactory, lived_database: Path, small
     return folder
 
 
-@pytest.mark.parametrize("broken", BREAKS)
-def test_no_command_ends_with_a_traceback_when_a_stream_is_broken(folder: Path, broken: str) -> None:
-    asked = list(commands())
-    if broken != BREAKS[0]:
-        asked = [c for n, c in enumerate(asked) if n % EVERY == BREAKS.index(broken) % EVERY or c == PLACING]
+def asked(broken: str) -> list[Command]:
+    every = list(commands())
+    if broken == "closed stdin":
+        return [c for c in every if "-" in arguments(c, Path())]
+    if broken == BREAKS[0]:
+        return every
+    return [c for n, c in enumerate(every) if n % EVERY == BREAKS.index(broken) % EVERY or c == PLACING]
 
-    outcomes = dict(zip(asked, _run([_case(folder, command, broken) for command in asked]), strict=True))
+
+@pytest.fixture(scope="module")
+def ended(folder: Path) -> Mapping[str, Outcomes]:
+    """How the commands end, by what is broken. One process forks all, as its imports take longer than the commands."""
+    cases = [(broken, command) for broken in (*BREAKS, "closed stdin") for command in asked(broken)]
+    outcomes: dict[str, Outcomes] = {broken: {} for broken, _ in cases}
+    ends = _run([_case(folder, command, broken) for broken, command in cases])
+    for (broken, command), outcome in zip(cases, ends, strict=True):
+        outcomes[broken][command] = outcome
+    return outcomes
+
+
+@pytest.mark.parametrize("broken", BREAKS)
+def test_no_command_ends_with_a_traceback_when_a_stream_is_broken(ended: Mapping[str, Outcomes], broken: str) -> None:
+    outcomes = ended[broken]
 
     assert not {c: o for c, o in outcomes.items() if o["code"] not in DOCUMENTED or "Traceback" in o["err"]}
     if broken in ("full stdout", "closed stdout", "reader gone"):
@@ -72,13 +90,11 @@ def test_no_command_ends_with_a_traceback_when_a_stream_is_broken(folder: Path, 
         assert outcomes[PLACING]["code"] == 0
 
 
-def test_a_command_that_reads_a_closed_standard_input_exits_2_and_says_so(folder: Path) -> None:
-    reading = [c for c in commands() if "-" in arguments(c, Path())]
+def test_a_command_that_reads_a_closed_standard_input_exits_2_and_says_so(ended: Mapping[str, Outcomes]) -> None:
+    outcomes = ended["closed stdin"]
 
-    outcomes = _run([_case(folder, command, "closed stdin") for command in reading])
-
-    assert len(reading) == 4
-    assert all(o["code"] == 2 and "standard input is closed" in o["err"] for o in outcomes), outcomes
+    assert len(outcomes) == 4
+    assert all(o["code"] == 2 and "standard input is closed" in o["err"] for o in outcomes.values()), outcomes
 
 
 @pytest.mark.parametrize("command", ["orders create", "orders import", "events validate"])

@@ -24,21 +24,23 @@ HOSTILE = {
     "long": "x" * 20_000,
     "many words": "word " * 400,
 }
+CHARACTERS = " ".join(HOSTILE[kind] for kind in ("markup", "controls", "ansi", "bidi", "surrogate", "wide"))
+LENGTH = "x" * 5_000 + " word" * 100
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-@pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.parametrize("hostile", [CHARACTERS, LENGTH], ids=["characters", "length"])
 def test_every_table_of_every_command_shows_hostile_text(
-    lived_once: CommandLine, monkeypatch: pytest.MonkeyPatch, kind: str
+    lived_once: CommandLine, monkeypatch: pytest.MonkeyPatch, hostile: str
 ) -> None:
-    monkeypatch.setattr(cli_session, "cell_text", lambda cell, of=cli_session.cell_text: of(HOSTILE[kind]))
+    monkeypatch.setattr(cli_session, "cell_text", lambda cell, of=cli_session.cell_text: of(hostile))
 
     for arguments in LOOKING:
         answer = lived_once(*arguments)
 
         assert answer.code == 0, (arguments, answer.err[-2000:])
         assert not _UNSAFE.search(answer.out), arguments
-        if kind == "markup" and "│" in answer.out:
+        if hostile is CHARACTERS and "│" in answer.out:
             assert "[/x]" in answer.out, arguments
 
 
@@ -90,7 +92,7 @@ def test_identifiers_are_never_cut(cli: CommandLine) -> None:
     assert all(each in answer.out for each in ids.values())
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
 def test_a_stream_of_another_encoding_shows_what_it_can_after_the_order_was_placed(
     cli: CommandLine, encoding: str
 ) -> None:
