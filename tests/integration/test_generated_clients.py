@@ -20,6 +20,9 @@ from tests.support.stack import Stack
 TREE = Path(__file__).parents[2]
 CONTRACT = TREE / "docs" / "contract" / "openapi.json"
 TYPESCRIPT = TREE / "tests" / "support" / "typescript"
+PROGRAMS = Path(sys.executable).parent
+KNOWN_TYPES = TREE / ".mypy_cache" / "client"
+"""What mypy keeps of the libraries of a client between two runs."""
 LIFE = ["order.created", "order.shipper_assigned", *["order.state_changed"] * 3]
 ENDED = ["order.payment_processed", "order.delivered"]
 
@@ -47,19 +50,31 @@ def service(sqlite_url: str, tmp_path: Path) -> Iterator[tuple[str, str]]:
         yield orderflow.start("serve", HTTP_DEV="false").url, token
 
 
-def test_a_typescript_client_is_compiled_and_takes_an_order_to_the_door(
-    service: tuple[str, str], tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def typescript(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder with the generated types, the example and two wrong copies of it; what compiling all of them printed."""
     project = obtain(lambda: npm_project(TYPESCRIPT))
     programs = project / "node_modules" / ".bin"
-    folder = tmp_path / "typescript"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("typescript")
     (folder / "node_modules").symlink_to(project / "node_modules")
-    for file in (project / "package.json", TYPESCRIPT / "tsconfig.json", TREE / "examples" / "typescript_client.ts"):
+    example = TREE / "examples" / "typescript_client.ts"
+    for file in (project / "package.json", TYPESCRIPT / "tsconfig.json", example):
         shutil.copy(file, folder)
+    right = example.read_text(encoding="utf-8")
+    mistakes = {'paymentMethod: "cash"': 'paymentMethod: "shells"', "placed.state": "placed.status"}
+    for number, (good, bad) in enumerate(mistakes.items()):
+        assert good in right
+        (folder / f"wrong{number}.ts").write_text(right.replace(good, bad), encoding="utf-8")
 
     done([programs / "openapi-typescript", CONTRACT, "-o", "orderflow.ts"], folder)
-    done([programs / "tsc"], folder)
+    compiled = subprocess.run([programs / "tsc"], cwd=folder, capture_output=True, text=True, check=False, timeout=300)
+
+    return folder, compiled.stdout + compiled.stderr
+
+
+def test_a_typescript_client_takes_an_order_to_the_door(service: tuple[str, str], typescript: tuple[Path, str]) -> None:
+    folder, _ = typescript
+
     printed = done(["node", "built/typescript_client.js", *service], folder).splitlines()
 
     assert printed[:3] == [
@@ -70,42 +85,34 @@ def test_a_typescript_client_is_compiled_and_takes_an_order_to_the_door(
     assert re.fullmatch(r"7: order.delivered at \S+Z", printed[3])
 
 
-def test_a_mistake_in_typescript_is_found_when_it_is_compiled(tmp_path: Path) -> None:
-    project = obtain(lambda: npm_project(TYPESCRIPT))
-    (tmp_path / "node_modules").symlink_to(project / "node_modules")
-    for file in (project / "package.json", TYPESCRIPT / "tsconfig.json"):
-        shutil.copy(file, tmp_path)
-    right = (TREE / "examples" / "typescript_client.ts").read_text(encoding="utf-8")
-    mistakes = {'paymentMethod: "cash"': 'paymentMethod: "shells"', "placed.state": "placed.status"}
-    for number, (good, bad) in enumerate(mistakes.items()):
-        assert good in right
-        (tmp_path / f"wrong{number}.ts").write_text(right.replace(good, bad), encoding="utf-8")
-    programs = project / "node_modules" / ".bin"
-    done([programs / "openapi-typescript", CONTRACT, "-o", "orderflow.ts"], tmp_path)
+def test_compiling_typescript_finds_the_mistakes_and_nothing_else(typescript: tuple[Path, str]) -> None:
+    _, compiled = typescript
 
-    compiled = subprocess.run(
-        [programs / "tsc"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300
-    )
+    found = re.findall(r"^(\S+?)\(.*error (TS\d+)", compiled, flags=re.MULTILINE)
 
-    wrong = re.findall(r"^(wrong\d)\.ts.*error (TS\d+)", compiled.stdout, flags=re.MULTILINE)
-    assert wrong == [("wrong0", "TS2322"), ("wrong1", "TS2339")], compiled.stdout
+    assert found == [("wrong0.ts", "TS2322"), ("wrong1.ts", "TS2339")], compiled
+    assert compiled.count("error TS") == 2, compiled
 
 
-def test_a_python_client_is_checked_and_takes_an_order_to_the_door(service: tuple[str, str], tmp_path: Path) -> None:
-    folder = tmp_path / "python"
-    folder.mkdir()
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the generated package."""
+    folder = tmp_path_factory.mktemp("python")
     settings = 'content_type_overrides: {"application/x-ndjson": "application/octet-stream"}\n'
     (folder / "settings.yaml").write_text(settings, encoding="utf-8")
-    checks = "[mypy]\nstrict = True\n[mypy-orderflow_client.client]\ndisable_error_code = arg-type\n"
-    (folder / "mypy.ini").write_text(checks, encoding="utf-8")  # of the generator's own part, the same for all clients
-    shutil.copy(TREE / "examples" / "python_client.py", folder)
-    programs = Path(sys.executable).parent
     asked = ["--path", CONTRACT, "--meta", "none", "--output-path", "orderflow_client", "--config", "settings.yaml"]
-    path = {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    path = {"PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"}
+    done([PROGRAMS / "openapi-python-client", "generate", *asked, "--fail-on-warning"], folder, **path)
+    return folder
 
-    done([programs / "openapi-python-client", "generate", *asked, "--fail-on-warning"], folder, **path)
-    done([sys.executable, "-m", "mypy", f"--cache-dir={tmp_path}/cache", "python_client.py"], folder)
-    printed = done([sys.executable, "python_client.py", *service], folder).splitlines()
+
+def test_a_python_client_is_checked_and_takes_an_order_to_the_door(service: tuple[str, str], python: Path) -> None:
+    checks = "[mypy]\nstrict = True\n[mypy-orderflow_client.client]\ndisable_error_code = arg-type\n"
+    (python / "mypy.ini").write_text(checks, encoding="utf-8")  # of the generator's own part, the same for all clients
+    shutil.copy(TREE / "examples" / "python_client.py", python)
+
+    done([sys.executable, "-m", "mypy", f"--cache-dir={KNOWN_TYPES}", "python_client.py"], python)
+    printed = done([sys.executable, "python_client.py", *service], python).splitlines()
 
     assert printed[:2] == [
         "waiting_for_shipper: 28 EUR",
@@ -114,14 +121,9 @@ def test_a_python_client_is_checked_and_takes_an_order_to_the_door(service: tupl
     assert [line.split()[1] for line in printed[2:]] == [*LIFE, *ENDED]
 
 
-def test_no_schema_is_without_a_name_that_generators_would_invent(tmp_path: Path) -> None:
+def test_no_schema_is_without_a_name_that_generators_would_invent(python: Path) -> None:
     """The names of generated models are those of the document."""
-    folder = tmp_path / "orderflow_client"
-    programs = Path(sys.executable).parent
-    asked = ["--path", CONTRACT, "--meta", "none", "--output-path", folder]
-    done([programs / "openapi-python-client", "generate", *asked], tmp_path)
-
-    exported = (folder / "models" / "__init__.py").read_text(encoding="utf-8")
+    exported = (python / "orderflow_client" / "models" / "__init__.py").read_text(encoding="utf-8")
     generated = set(re.findall(r"^from \.\w+ import (\w+)", exported, flags=re.MULTILINE))
 
     schemas = set(json.loads(CONTRACT.read_text(encoding="utf-8"))["components"]["schemas"])

@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 
 TREE = Path(__file__).parents[3]
+KNOWN_TYPES = TREE / ".mypy_cache" / "application"
+"""What mypy keeps of orderflow and its libraries between two runs."""
+CHOICE = ("--strict", "--follow-imports=silent", "--no-error-summary", f"--cache-dir={KNOWN_TYPES}")
+MYPY = (sys.executable, "-m", "mypy", *CHOICE)
 PROGRAMS = {
     "handlers_that_fit.py": """
 from collections.abc import Sequence
@@ -122,7 +126,7 @@ def errors(tmp_path_factory: pytest.TempPathFactory) -> list[list[str]]:
     for name, program in PROGRAMS.items():
         (folder / name).write_text(program, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--no-error-summary", *PROGRAMS],
+        [*MYPY, *PROGRAMS],
         cwd=folder,
         env={"MYPYPATH": "installed", "PATH": "/usr/bin:/bin"},
         capture_output=True,
