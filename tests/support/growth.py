@@ -3,19 +3,19 @@
 from collections.abc import Callable
 from time import thread_time_ns
 
-SMALL, GROWTH = 1_000, 16
-LARGE = SMALL * GROWTH
-"""A linear operation takes 16 times as long for LARGE as for SMALL, a quadratic one 256 times."""
+GROWTH = 16
+"""A linear operation takes 16 times as long for a text of 16 times the size, a quadratic one 256 times."""
 _LIMIT = 4 * GROWTH
 _TRIALS = 5
 
 
-def grows_linearly(operation: Callable[[str], object], text: Callable[[int], str]) -> bool:
-    """Return whether ``operation`` on ``text(LARGE)`` takes less than 64 times as long as on ``text(SMALL)``.
+def grows_linearly(operation: Callable[[str], object], text: Callable[[int], str], *, size: int = 1_000) -> bool:
+    """Return whether ``operation`` on a text of 16 times the size takes less than 64 times as long.
 
-    Only the thread's own processor time counts. A ratio above the limit must hold for the least of several trials.
+    ``size`` must be so large that a quadratic operation takes longer than a call. Only the thread's own processor time
+    counts. A ratio above the limit must hold for the least of several trials.
     """
-    small, large = text(SMALL), text(LARGE)
+    small, large = text(size), text(size * GROWTH)
     least_small, least_large = _cost(operation, small), _cost(operation, large)
     for _ in range(_TRIALS):
         if least_large < _LIMIT * least_small:

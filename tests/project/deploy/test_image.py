@@ -143,10 +143,11 @@ def modules(root: Path) -> Iterator[str]:
 def test_its_steps_make_an_environment_with_every_module_and_without_tools(built: Path, tmp_path: Path) -> None:
     programs = built / "opt" / "orderflow" / "bin"
     environment = {name: value for name, value in image_environment().items() if name != "PATH"}
+    compiling = environment | {"PYTHONDONTWRITEBYTECODE": ""}  # as --compile-bytecode has done in the image
 
+    run([str(programs / "python"), "-c", EVERY_MODULE, str(built)], tmp_path, compiling)
     said = run([str(programs / "orderflow"), "--version"], tmp_path, environment)
     settings = run([str(programs / "orderflow"), "--json", "config"], tmp_path, environment)
-    run([str(programs / "python"), "-c", EVERY_MODULE, str(built)], tmp_path, environment)
 
     assert said.strip() == "0.1.0"
     assert '"ops_port":9464' in settings
