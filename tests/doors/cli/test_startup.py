@@ -20,12 +20,17 @@ BUDGETS = {("--version",): 1.0, ("--help",): 1.0, ("orders", "show", "o1"): 3.4}
 ATTEMPTS = 12
 
 
+@pytest.fixture(scope="module")
+def bytecode(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("bytecode")
+
+
 @pytest.mark.parametrize("arguments", BUDGETS, ids=" ".join)
 def test_a_command_starts_within_its_budget_of_processor_time(
-    cli: CommandLine, tmp_path: Path, arguments: tuple[str, ...]
+    cli: CommandLine, bytecode: Path, arguments: tuple[str, ...]
 ) -> None:
     cli.json("orders", "create", "-", stdin=order_json())
-    environment = _environment(cli, tmp_path / "bytecode")
+    environment = _environment(cli, bytecode)
     unit, command = (sys.executable, *UNIT), (sys.executable, *ORDERFLOW, *arguments)
     for warm_up in (unit, command):
         _processor_seconds(warm_up, environment)

@@ -252,17 +252,18 @@ def test_closing_raises_the_error_that_ended_a_consumer(mocker: Any) -> None:
         flow.close()
 
 
-@pytest.mark.parametrize("url", ["memory://", "sqlite:///{}/o.db"])
-def test_a_process_that_ends_with_an_open_flow_ends(url: str, tmp_path: Path) -> None:
+def test_a_process_that_ends_with_open_flows_ends(tmp_path: Path) -> None:
     ended = run(
         """
-flow = OrderFlow.open_sync(sys.argv[1], consumers=["notifications", "analytics", "inventory"])
-flow.on("order.created", name="kitchen")(lambda event: None)
-flow.create_order(**order)
-flow.settled()
+flows = [OrderFlow.open_sync(url, consumers=["notifications", "analytics", "inventory"]) for url in sys.argv[1:]]
+for flow in flows:
+    flow.on("order.created", name="kitchen")(lambda event: None)
+    flow.create_order(**order)
+    flow.settled()
 print("ends", flush=True)
 """,
-        url.format(tmp_path),
+        "memory://",
+        f"sqlite:///{tmp_path}/o.db",
     )
 
     assert (ended.returncode, ended.stdout.split()[-1:], "Error" in ended.stderr) == (0, ["ends"], False), ended.stderr
