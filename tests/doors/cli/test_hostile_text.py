@@ -25,7 +25,7 @@ HOSTILE = {
     "many words": "word " * 400,
 }
 CHARACTERS = " ".join(HOSTILE[kind] for kind in ("markup", "controls", "ansi", "bidi", "surrogate", "wide"))
-LENGTH = "x" * 5_000 + " word" * 100
+LENGTH = "word " * 100 + "x" * cli_session.MAX_CELL
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
