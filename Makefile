@@ -2,7 +2,9 @@
 #
 #   make demo    the order flow from end to end, on this machine
 #   make unit    domain, application and memory: the tests that need no server and open no door
-#   make test    the linters, then every test (ARGS="-k name" for some), five at a time (JOBS=0: one after the other)
+#   make test    the linters, then the tests in memory and on real servers, five at a time (ARGS="-k name" for some;
+#                JOBS=0: one after the other; TESTS=tests: with those of make system, as CI runs them)
+#   make system  the tests of whole installations: their processes, clusters, browsers, other frameworks
 #   make lint    formatting, lint, types and import walls
 #   make faults  the fault campaign: an installation as in production, whose processes, servers and links fail every few
 #                seconds (SEED=n: that one again; SIZE=small: each fault once)
@@ -26,7 +28,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: demo unit test lint faults mutants sweep bench lock contract screenshots docs clean
+.PHONY: demo unit test system lint faults mutants sweep bench lock contract screenshots docs clean
 .DEFAULT_GOAL := test
 
 demo: $(READY)
@@ -38,9 +40,14 @@ unit: JOBS = 3
 unit: $(READY)
 	$(PYTEST) tests/unit $(ARGS)
 
-# Five at a time on two cores, for they wait for servers two thirds of the time.
+TESTS = tests/unit tests/doors tests/project tests/integration tests/faults
+
+# Five at a time on two cores, for many wait for servers.
 test: lint
-	$(PYTEST) $(ARGS)
+	$(PYTEST) $(TESTS) $(ARGS)
+
+system: $(READY)
+	$(PYTEST) tests/system $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

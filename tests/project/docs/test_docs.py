@@ -34,6 +34,7 @@ from tests.support.pages import (
 ELSEWHERE = {
     "make demo": "CI, from a clean checkout",
     "make test": "CI, from a clean checkout: this test is part of it",
+    "make system": "CI, which runs its tests with those of `make test`",
     "make lint": "part of `make test`",
     "make unit": "part of `make test`",
     "make lock": "by hand, as its outcome depends on what was released since",
@@ -43,7 +44,7 @@ ELSEWHERE = {
     "pip install .": "tests/project/test_packaging.py runs orders from the wheel, without any extra",
     "pip install '.[http]'": "tests/project/test_packaging.py holds the extras to what is imported",
     "pip install '.[all]'": "tests/project/test_packaging.py holds the extras to what is imported",
-    "pip install 'orderflow-service[testing]'": "tests/integration/test_own_parts.py runs the suites",
+    "pip install 'orderflow-service[testing]'": "tests/system/test_own_parts.py runs the suites",
     "orderflow serve --dev": "run until stopped, so not here; the requests below it are asked of the same application",
     "orderflow demo": "CI runs `make demo`, which is this",
 }
@@ -104,7 +105,7 @@ def _run(block: Block, names: dict[str, Any], folder: Path) -> None:
             assert any(block.body in text for text in examples), f"{block}: stands in no example"
         case ["console", "http"]:
             ask_over_http(_not_elsewhere(block), folder)
-        case ["console", "machine"] | [("sh" | "yaml"), _]:  # tests/integration/test_operating.py types them
+        case ["console", "machine"] | [("sh" | "yaml"), _]:  # tests/system/test_operating.py types them
             assert block.page == "docs/operating.md", f"{block}: only that page is typed into a shell"
         case ["console", "production"]:
             for command in _not_elsewhere(block):

@@ -17,19 +17,19 @@ from tests.support.waiting import eventually_async
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 ELSEWHERE = {
-    "own_gateway.py": "tests/integration/test_own_parts.py",
-    "own_channel.py": "tests/integration/test_own_parts.py",
-    "own_handlers.py": "tests/integration/test_own_parts.py",
-    "own_publisher.py": "tests/integration/test_own_parts.py",
-    "own_repository.py": "tests/integration/test_own_parts.py",
-    "test_own_parts.py": "tests/integration/test_own_parts.py",
+    "own_gateway.py": "tests/system/test_own_parts.py",
+    "own_channel.py": "tests/system/test_own_parts.py",
+    "own_handlers.py": "tests/system/test_own_parts.py",
+    "own_publisher.py": "tests/system/test_own_parts.py",
+    "own_repository.py": "tests/system/test_own_parts.py",
+    "test_own_parts.py": "tests/system/test_own_parts.py",
     "kafka_consumer.py": "tests/integration/test_examples_kafka.py",
-    "Revenue.java": "tests/integration/test_elsewhere.py",
-    "flask_app.py": "tests/integration/test_frameworks.py",
-    "django_app.py": "tests/integration/test_frameworks.py",
-    "celery_app.py": "tests/integration/test_frameworks.py",
-    "typescript_client.ts": "tests/integration/test_generated_clients.py",
-    "python_client.py": "tests/integration/test_generated_clients.py",
+    "Revenue.java": "tests/system/test_elsewhere.py",
+    "flask_app.py": "tests/system/test_frameworks.py",
+    "django_app.py": "tests/system/test_frameworks.py",
+    "celery_app.py": "tests/system/test_frameworks.py",
+    "typescript_client.ts": "tests/system/test_generated_clients.py",
+    "python_client.py": "tests/system/test_generated_clients.py",
 }
 """Examples that need a server, and the test that runs them with one."""
 HERE = {"publish_by_embedding.py", "own_consumer.py", "fastapi_app.py", "test_my_app.py"}

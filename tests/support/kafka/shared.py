@@ -14,7 +14,7 @@ from .broker import KafkaBroker
 from .sources import find_kafka
 
 _KEY = "kafka_of_the_run"
-_ITS_TESTS = ("tests/integration/", "tests/faults/")
+_ITS_TESTS = ("tests/integration/", "tests/system/", "tests/faults/")
 
 
 class SharedKafka(KafkaBroker):

@@ -5,7 +5,7 @@ To add a metric: write it here as a constant and put it into CATALOGUE; count it
 ``set`` for a gauge), which the container passes to every instrumented class; or, if it is ``scraped``, return
 it from ``States`` at a scrape. A label that is not in ``labels.py`` needs all its values, or a pattern and a
 bound. Then put what ``python -m orderflow.adapters.telemetry.metrics.docs_page`` prints into docs/metrics.md, and make
-the metric move in tests/integration/telemetry, which finds those that did not.
+the metric move in tests/system/telemetry, which finds those that did not.
 
 Names begin with ``orderflow_``, units are base units, counters end in ``_total``; what OpenTelemetry has a name for
 (``messaging.process.duration``, ``http.server.request.duration``, ``db.client.operation.duration``) is called so.

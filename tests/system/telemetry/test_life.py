@@ -8,7 +8,10 @@ from orderflow.adapters.telemetry.metrics.catalogue import CATALOGUE, Kind, Metr
 from orderflow.adapters.telemetry.metrics.labels import OTHER
 from orderflow.application.event_log.records import bucket_of
 
-from tests.integration.telemetry.life import (
+from tests.support.kafka import KafkaBroker
+from tests.support.metrics import Samples
+from tests.support.postgres import PostgresServer
+from tests.system.telemetry.life import (
     API,
     COMMANDS,
     CONSUMERS,
@@ -21,9 +24,6 @@ from tests.integration.telemetry.life import (
     Life,
     lived,
 )
-from tests.support.kafka import KafkaBroker
-from tests.support.metrics import Samples
-from tests.support.postgres import PostgresServer
 
 MOVED_ELSEWHERE = {
     catalogue.BROKER_ERRORS: "tests/unit/telemetry/test_instrumented.py",  # no error is made here
@@ -44,9 +44,9 @@ MOVED_ELSEWHERE = {
         ),
         "tests/integration/health/test_undelivered.py",
     ),
-    catalogue.HTTP_CERTIFICATE_EXPIRES: "tests/integration/test_api_by_tls.py",  # nor TLS
+    catalogue.HTTP_CERTIFICATE_EXPIRES: "tests/system/test_api_by_tls.py",  # nor TLS
     catalogue.HTTP_CERTIFICATE_UNUSABLE: "tests/integration/http/test_tls.py",
-    catalogue.OIDC_READS: "tests/integration/test_oidc_of_processes.py",  # nor a provider
+    catalogue.OIDC_READS: "tests/system/test_oidc_of_processes.py",  # nor a provider
     catalogue.WEBHOOK_SECONDS: "tests/unit/webhooks/test_instrumented.py",  # nor an endpoint
     catalogue.HTTP_REFUSALS: "tests/doors/http/test_caller_limits.py",  # nor a flood
 }

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.integration.board.test_views import serious
 from tests.support.board import PATIENCE, BoardPage, browser, chromium, looking, watched_day
 from tests.support.servers import obtain
 from tests.support.waiting import eventually
+from tests.system.board.test_views import serious
 
 expect.set_options(timeout=PATIENCE)
 

@@ -12,7 +12,6 @@ import httpx
 import pytest
 from attrs import define, field
 
-from tests.integration.test_http_workers import worker_ids
 from tests.support.commands import order_json
 from tests.support.databases import migrated_database
 from tests.support.installation import Installation, RunningProcess, installation
@@ -20,6 +19,7 @@ from tests.support.postgres import PostgresServer
 from tests.support.servers import free_port
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
+from tests.system.test_http_workers import worker_ids
 
 BOSS = {"X-Actor": "admin:boss"}
 CUSTOMER = {"X-Actor": "customer:C1", "Content-Type": "application/json"}

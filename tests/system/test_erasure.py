@@ -14,13 +14,13 @@ from attrs import frozen
 from orderflow.adapters.kafka import KafkaSettings
 
 from tests.integration.kafka.conftest import on_topic
-from tests.integration.test_seen import BEHIND
 from tests.support.installation import Installation, RunningProcess, installation
 from tests.support.kafka import KafkaBroker
 from tests.support.postgres import PostgresServer
 from tests.support.smtp import SmtpServer
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
+from tests.system.test_seen import BEHIND
 
 PATIENCE = 180
 PLANTED = {
