@@ -22,7 +22,7 @@ CONTRACT = TREE / "docs" / "contract" / "openapi.json"
 TYPESCRIPT = TREE / "tests" / "support" / "typescript"
 PROGRAMS = Path(sys.executable).parent
 KNOWN_TYPES = TREE / ".mypy_cache" / "client"
-"""What mypy keeps of the libraries of a client between two runs."""
+"""A cache of what mypy has read of the libraries of a client, for the next run."""
 LIFE = ["order.created", "order.shipper_assigned", *["order.state_changed"] * 3]
 ENDED = ["order.payment_processed", "order.delivered"]
 

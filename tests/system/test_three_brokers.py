@@ -61,12 +61,11 @@ async def test_records_that_an_unclean_election_lost_are_found_by_the_doctor_and
     await wait_until(lambda: leaders(cluster) == {2}, "the second broker leads")
     first.process.resume()
     await wait_until(lambda: in_sync(cluster) == {1, 2}, "the first broker follows")
-    doctor = await asyncio.to_thread(here.command_line, "--json", "doctor")
+    missed = await asyncio.to_thread(eventually, lambda: shortened(here), every=0.5, that="the doctor misses records")
     await publish(here, later)
     checked = await asyncio.to_thread(here.command_line, "--json", "check")
 
-    found = {finding["code"]: finding["found"] for finding in doctor.data["findings"]}
-    assert "of partition 1" in found["topic_shortened"], found
+    assert "of partition 1" in missed
     assert checked.code == 1
     assert "5 events from position 6 on are missing" in checked.out
 
@@ -96,6 +95,12 @@ async def test_the_doctor_sees_which_copies_are_missing(three_brokers: LocalKafk
         return "topic_under_replicated" in lost[0] and "topic_leaderless" in lost[1]
 
     await eventually_async(seen, every=0.5, that="the copies on the broker that is gone are missed")
+
+
+def shortened(here: Here) -> str:
+    """Return the doctor's finding on lost records; a group whose coordinator moves is not compared yet."""
+    findings = here.command_line("--json", "doctor").data["findings"]
+    return next((finding["found"] for finding in findings if finding["code"] == "topic_shortened"), "")
 
 
 async def wait_until(condition: Callable[[], bool], that: str) -> None:

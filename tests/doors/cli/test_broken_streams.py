@@ -50,7 +50,7 @@ def asked(broken: str) -> list[Command]:
 
 @pytest.fixture(scope="module")
 def ended(folder: Path) -> Mapping[str, Outcomes]:
-    """How the commands end, by what is broken. One process forks all, as its imports take longer than the commands."""
+    """The ends of the commands, by what is broken. One process forks all, as imports take longer than commands."""
     cases = [(broken, command) for broken in (*BREAKS, "closed stdin") for command in asked(broken)]
     outcomes: dict[str, Outcomes] = {broken: {} for broken, _ in cases}
     ends = _run([_case(folder, command, broken) for broken, command in cases])

@@ -8,7 +8,7 @@ import pytest
 
 TREE = Path(__file__).parents[3]
 KNOWN_TYPES = TREE / ".mypy_cache" / "application"
-"""What mypy keeps of orderflow and its libraries between two runs."""
+"""A cache of what mypy has read of orderflow and its libraries, for the next run."""
 CHOICE = ("--strict", "--follow-imports=silent", "--no-error-summary", f"--cache-dir={KNOWN_TYPES}")
 MYPY = (sys.executable, "-m", "mypy", *CHOICE)
 PROGRAMS = {

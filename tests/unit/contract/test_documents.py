@@ -33,7 +33,7 @@ SPECIFICATION = NpmPackage(
 )
 ASYNCAPI = events(Settings())
 OPENAPI = json.loads((PUBLISHED / "openapi.json").read_text(encoding="utf-8"))
-"""What :func:`test_the_committed_files_are_those_that_the_command_prints` holds to the code."""
+"""The documents that :func:`test_the_committed_files_are_those_that_the_command_prints` holds to the code."""
 MESSAGES = {message["name"]: message for message in ASYNCAPI["components"]["messages"].values()}
 
 
