@@ -26,14 +26,21 @@ def _check_host(value: str) -> None:
     value.encode("idna")  # UnicodeError is a ValueError
 
 
-def check_tracing_endpoint(_: object, __: object, value: str) -> None:
-    if value and not (re.match(r"https?://[!-~]+\Z", value) and is_well_formed(value)):
+def _check_url(value: str, schemes: str) -> None:
+    """Raise ValueError unless ``value`` is empty, or a URL of one of ``schemes`` (a pattern) with a possible host."""
+    if not value:
+        return
+    if not (re.match(rf"{schemes}://[!-~]+\Z", value) and is_well_formed(value)):
         raise ValueError("not a URL")
+    _check_host(urlsplit(value).hostname or "")
+
+
+def check_tracing_endpoint(_: object, __: object, value: str) -> None:
+    _check_url(value, "https?")
 
 
 def check_redis_url(_: object, __: object, value: str) -> None:
-    if value and not (re.match(r"rediss?://[!-~]+\Z", value) and is_well_formed(value)):
-        raise ValueError("not a URL of a Redis")
+    _check_url(value, "rediss?")
 
 
 def check_listen_url(_: object, __: object, value: str) -> None:
@@ -60,8 +67,7 @@ def check_protected_url(_: object, __: object, value: str) -> None:
 
 
 def check_proxy_url(_: object, __: object, value: str) -> None:
-    if value and not (re.match(r"https?://[!-~]+\Z", value) and is_well_formed(value)):
-        raise ValueError("not a URL of a proxy")
+    _check_url(value, "https?")
 
 
 def check_origins(_: object, __: object, value: tuple[str, ...]) -> None:
