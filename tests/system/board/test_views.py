@@ -19,6 +19,7 @@ from tests.support.board import PATIENCE, BoardPage, Service, browser, chromium,
 from tests.support.servers import obtain
 from tests.support.waiting import eventually_async
 
+FOCUSED_SECTION = "document.activeElement.closest('section')?.textContent ?? ''"
 OPEN = ("waiting_for_shipper", "preparing", "on_the_way")
 HOSTILE = "<script>document.title='x'</script><img src=x onerror=alert(1)> \"'&amp; \u202eolleh"
 expect.set_options(timeout=PATIENCE)
@@ -335,13 +336,30 @@ def test_an_operator_redrives_what_is_parked_and_says_why(look: BoardPage, shop:
 
     expect(section.get_by_role("status")).to_contain_text("2 orders unparked")
     expect(section).to_contain_text("No order is parked")
-    assert look.page.evaluate("document.activeElement.closest('section')?.textContent").startswith("Parked orders")
+    assert look.page.evaluate(FOCUSED_SECTION).startswith("Parked orders")
     with shop.api() as client:
         changes = client.get("/v1/operations/changes").json()["changes"]
     assert {(each["by"], each["reason"]) for each in changes} == {
         ("admin:boss", "counted by hand"),
         ("admin:boss", "repaired"),
     }
+
+
+def test_the_focus_stays_in_its_section_if_what_opened_a_dialog_is_gone(look: BoardPage, shop: Service) -> None:
+    shop.place("park-3")
+    parked(shop, "park-3")
+    look.enter("admin:boss", "#/operation")
+    section = look.page.locator("section", has=look.page.get_by_role("heading", name="Parked orders"))
+    section.get_by_role("button", name="Redrive it").click()
+    with shop.api() as client:
+        body = {"consumer": "analytics", "orderId": "park-3", "reason": "counted by hand"}
+        assert client.post("/v1/operations/dead-letters/drop", json=body).is_success
+    expect(section).to_contain_text("No order is parked")
+
+    look.page.get_by_role("dialog").get_by_role("button", name="Not now").click()
+
+    expect(look.page.get_by_role("dialog")).to_have_count(0)
+    assert look.page.evaluate(FOCUSED_SECTION).startswith("Parked orders")
 
 
 def test_an_operator_sees_the_lag_and_pauses_a_consumer(look: BoardPage, shop: Service) -> None:

@@ -26,7 +26,7 @@ let number = 0;
  * @returns {Promise<boolean>} whether it was done
  */
 export function ask({ title, text = "", fields = [], confirm, danger = false }, act) {
-  const opener = document.activeElement;
+  const opener = placesOf(document.activeElement);
   number += 1;
   const titleId = `dialog-${number}`;
   const problem = h("p", { class: "problem", role: "alert" });
@@ -102,12 +102,32 @@ export function ask({ title, text = "", fields = [], confirm, danger = false }, 
     dialog.addEventListener("close", () => {
       fill(dialog);
       dialog.remove();
-      if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
+      focusFirst(opener);
       resolve(succeeded);
     });
     document.body.append(dialog);
     dialog.showModal();
   });
+}
+
+/**
+ * An element and all that it is in, below the body.
+ * @param {Element | null} element
+ * @returns {HTMLElement[]}
+ */
+function placesOf(element) {
+  if (!(element instanceof HTMLElement) || element === document.body) return [];
+  return [element, ...placesOf(element.parentElement)];
+}
+
+/**
+ * Give the focus to the first that is still there: what opened a dialog may have been replaced meanwhile.
+ * @param {HTMLElement[]} places
+ */
+function focusFirst(places) {
+  const left = places.find((place) => place.isConnected);
+  if (left !== undefined && left !== places[0]) left.tabIndex = -1;
+  left?.focus({ preventScroll: true });
 }
 
 /**
