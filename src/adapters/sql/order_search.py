@@ -1,9 +1,10 @@
 """Finding orders: pages and counts of those that match a query.
 
 A page is the union of branches, each of which an index serves: one for each state if several are wanted, and with a
-text one for each thing that it may be. What begins with a text has no index in the order of a page. If few orders do,
-all of them are read. If many do, orders are read in the order of the page and each is looked at, which soon finds
-enough; if it does not, because they are all far away, all of them are read, too.
+text one for each thing that it may be: an id, a word of a name, a telephone number (``order_terms``). What begins with
+a text has no index in the order of a page. If few orders do, all of them are read. If many do, orders are read in the
+order of the page and each is looked at, which soon finds enough; if it does not, because they are all far away, all of
+them are read, too.
 """
 
 from collections.abc import Mapping, Sequence

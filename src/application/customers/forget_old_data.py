@@ -25,7 +25,7 @@ class Retention:
 
 @frozen
 class ForgetOldData:
-    """Erases addresses, cards and notifications of events that are old, and deletes old records that are no events.
+    """Erases addresses, cards, annotations and notifications of old events, and deletes old records that are no events.
 
     It follows the log like a consumer, with positions of its own: an order's address is old when the event that ended
     the order is. So nothing is missed, whenever the order was created, and no table is read as a whole.

@@ -40,8 +40,8 @@ class PersonalData(Protocol):
     async def erase_orders(self, customer_id: str, *, after: str) -> ErasedOrders:
         """Erase what the next final orders of the customer have apart from their events, in the order of their ids.
 
-        These are address and card token, the address in stored responses, and address and text of the customer's
-        notifications; those that were not sent are dropped.
+        These are address, card token and annotations with what they are found by, the address in stored responses, and
+        address and text of the customer's notifications; those that were not sent are dropped.
         """
         ...
 
@@ -50,7 +50,7 @@ class PersonalData(Protocol):
         ...
 
     async def forget_addresses(self, order_ids: Collection[str]) -> int:
-        """Erase address and card token of those of these orders that are final. Returns how many had one."""
+        """Erase address, card token and annotations of these orders if they are final. Returns how many had any."""
         ...
 
     async def forget_notifications(self, events: Collection[tuple[str, int]]) -> int:
