@@ -13,12 +13,7 @@ from ...application.clock import Clock
 from ...application.notifications.addresses import address
 from ...application.notifications.notification import Contact, Message, Receipt
 from ...domain.errors import ChannelUnavailable, InvalidInput, TransientFailure
-from .smtp_errors import error_text
-
-_TEMPORARY, _PERMANENT = range(400, 500), range(500, 600)
-"""RFC 5321, 4.2.1: a 5yz reply is permanent; after 4yz a retry may succeed."""
-_CLOSING = 421
-"""The reply of a server that closes the connection."""
+from .smtp_errors import error_text, is_permanent, is_temporary
 
 
 @frozen
@@ -80,9 +75,9 @@ class EmailChannel:
 
     def _refused(self, error: SMTPResponseException) -> Receipt:
         reply = f"{error.code} {error.message}"
-        if error.code in _PERMANENT:
+        if is_permanent(error):
             return Receipt(accepted=False, detail=reply)
-        if error.code in _TEMPORARY and error.code != _CLOSING:
+        if is_temporary(error):
             raise TransientFailure(reply) from error
         self.client.close()  # what is no reply may be followed by more
         raise self._unavailable(error) from error

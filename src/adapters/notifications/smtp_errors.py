@@ -1,4 +1,4 @@
-"""Describes the failures of a mail server, as text and as a FailureReason."""
+"""The failures of a mail server: which are permanent, as text, and as a FailureReason."""
 
 import socket
 from collections.abc import Iterator
@@ -8,6 +8,19 @@ from aiosmtplib import SMTPAuthenticationError, SMTPResponseException, SMTPServe
 
 from ...application.health.facts import FailureReason
 from ..certificates import certificate_problem
+
+_CLOSING = 421
+"""The reply of a server that closes the connection."""
+
+
+def is_permanent(reply: SMTPResponseException) -> bool:
+    """Return whether the message is refused for ever: a 5yz reply (RFC 5321, 4.2.1)."""
+    return reply.code in range(500, 600)
+
+
+def is_temporary(reply: SMTPResponseException) -> bool:
+    """Return whether only this message is refused, and a retry may succeed: a 4yz reply (RFC 5321, 4.2.1)."""
+    return reply.code in range(400, 500) and reply.code != _CLOSING
 
 
 def error_text(failure: Exception) -> str:

@@ -19,7 +19,7 @@ from ..recovery.restore_guard import RestoreGuard
 from ..redaction import code_of
 from .consumer import BatchResult, Consumer, ConsumerStore, HandlingObserver, OutsideConsumer, T
 from .dead_letter import DeadLetter, SetAsideRecord
-from .transient import is_transient
+from .transient_errors import is_transient
 
 ATTEMPTS = 3
 DUE_AT_ONCE = datetime.min.replace(tzinfo=UTC)

@@ -9,7 +9,7 @@ from limits import RateLimitItemPerSecond
 
 from ...adapters.telemetry import Instruments
 from ...adapters.telemetry.metrics import catalogue
-from .request_rates import RequestRates, shared_counters
+from .request_counters import RequestCounters, shared_counters
 
 HEADERS = "orderflow.headers"
 """The key of the scope with headers of the response, of any status."""
@@ -54,7 +54,7 @@ class Callers:
     limits: CallerLimits
     instruments: Instruments | None = None
     _rate: RateLimitItemPerSecond = field(init=False)
-    _rates: RequestRates = field(init=False)
+    _counters: RequestCounters = field(init=False)
     _requests: Counter[str] = field(factory=Counter, init=False)
     _streams: Counter[str] = field(factory=Counter, init=False)
     _batches: Counter[str] = field(factory=Counter, init=False)
@@ -62,10 +62,10 @@ class Callers:
 
     def __attrs_post_init__(self) -> None:
         self._rate = RateLimitItemPerSecond(self.limits.requests_per_second)
-        self._rates = RequestRates(shared_counters(self.limits.shared) if self.limits.shared else None)
+        self._counters = RequestCounters(shared_counters(self.limits.shared) if self.limits.shared else None)
 
     async def close(self) -> None:
-        await self._rates.close()
+        await self._counters.close()
 
     async def admit(
         self, scope: Any, caller: str, *, stream: bool = False, batch: bool = False, export: bool = False
@@ -89,7 +89,7 @@ class Callers:
 
     async def admit_login(self, peer: str) -> None:
         """Count an attempt to log in from the address ``peer``. Raises TooManyRequests."""
-        if await self._rates.count(f"login/{peer}", seconds=LOGIN_SECONDS) > LOGINS:
+        if await self._counters.count(f"login/{peer}", seconds=LOGIN_SECONDS) > LOGINS:
             error = self._refused("logins", f"an address may try to log in {LOGINS} times in {LOGIN_SECONDS} seconds")
             error.retry_after = LOGIN_SECONDS
             raise error
@@ -97,7 +97,7 @@ class Callers:
     async def granted(self, scope: Any, caller: str, wanted: int) -> int:
         """Count ``wanted`` requests of ``caller``, and return how many of them are within its rate."""
         limit = self.limits.requests_per_second
-        count = await self._rates.count(self._rate.key_for(caller), wanted)
+        count = await self._counters.count(self._rate.key_for(caller), wanted)
         scope[HEADERS] = [
             (b"ratelimit-policy", b'"caller";q=%d;w=1' % limit),
             (b"ratelimit", b'"caller";r=%d;t=1' % max(0, limit - count)),

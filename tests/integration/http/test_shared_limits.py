@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 import pytest
 from httpx import AsyncClient
 from orderflow.domain.errors import NotConfigured
-from orderflow.entrypoints.http import request_rates
+from orderflow.entrypoints.http import request_counters
 
 from tests.support.door import Installation, calling
 from tests.support.redis import RedisServer
@@ -20,7 +20,7 @@ Apps = tuple[AsyncClient, AsyncClient]
 @pytest.fixture
 def redis(monkeypatch: pytest.MonkeyPatch) -> Iterator[RedisServer]:
     """Return a Redis that has a minute for each response, so that a busy machine is no outage."""
-    monkeypatch.setattr(request_rates, "RESPONSE_SECONDS", 60.0)
+    monkeypatch.setattr(request_counters, "RESPONSE_SECONDS", 60.0)
     server = obtain(lambda: started(RedisServer()))
     yield server
     server.close()
@@ -64,8 +64,8 @@ async def test_each_process_counts_for_itself_while_redis_does_not_answer_and_to
 ) -> None:
     assert redis.process is not None
     assert await are_shared(apps)
-    monkeypatch.setattr(request_rates, "RESPONSE_SECONDS", 0.1)
-    monkeypatch.setattr(request_rates, "PAUSE_SECONDS", 3_600.0)
+    monkeypatch.setattr(request_counters, "RESPONSE_SECONDS", 0.1)
+    monkeypatch.setattr(request_counters, "PAUSE_SECONDS", 3_600.0)
 
     if outage == "ended":
         redis.process.kill()
@@ -82,8 +82,8 @@ async def test_each_process_counts_for_itself_while_redis_does_not_answer_and_to
         redis.start()
     else:
         redis.process.resume()
-    monkeypatch.setattr(request_rates, "RESPONSE_SECONDS", 60.0)
-    monkeypatch.setattr(request_rates, "monotonic", lambda: float("inf"))
+    monkeypatch.setattr(request_counters, "RESPONSE_SECONDS", 60.0)
+    monkeypatch.setattr(request_counters, "monotonic", lambda: float("inf"))
     await eventually_async(lambda: are_shared(apps), that="the applications count together again")
 
 

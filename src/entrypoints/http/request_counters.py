@@ -43,7 +43,7 @@ def shared_counters(url: str) -> Counters:
 
 
 @define(eq=False)
-class RequestRates:
+class RequestCounters:
     """Counts the requests of each caller in the current second, or in another time.
 
     With ``shared``, all processes that share it count together. While it fails, or does not respond within

@@ -8,7 +8,7 @@ from attrs import define
 from orderflow.application.backoff import Backoff
 from orderflow.application.consuming.consumer import BatchResult
 from orderflow.application.consuming.run_consumer import RunConsumer
-from orderflow.application.consuming.transient import is_transient
+from orderflow.application.consuming.transient_errors import is_transient
 from orderflow.application.event_log.records import LogRecord, UnrecognizedRecord
 from orderflow.domain.errors import (
     ConcurrentChange,
