@@ -1,7 +1,7 @@
 """``orderflow dead-letters``: events that a consumer could not handle."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
@@ -11,6 +11,9 @@ from ...application.dead_letters.redrive import RedriveCandidate, RedriveResult
 from ...domain.errors import InvalidInput, NotFound
 from ..wiring.own_consumers import known_names
 from .session import rows, session, with_consumer
+
+if TYPE_CHECKING:
+    from ..container import Container
 
 app = App(name="dead-letters")
 
@@ -26,6 +29,8 @@ async def list_(consumer: str | None = None, /, *, error: str | None = None) -> 
     async with session().opened() as container:
         dead_letters = await container.effects().dead_letters.blocking(consumer, error=error)
         foreign = await container.effects().dead_letters.unrecognized_records(consumer)
+        if not (dead_letters or foreign):
+            await _require_known(container, consumer)
     columns = ("consumer", "order", "event", "error", "attempts", "last failed", "message")
     parked = rows(
         *columns,
@@ -120,6 +125,8 @@ async def history(consumer: str | None = None, /, *, order: str | None = None, l
     async with session().opened() as container:
         dead_letters = container.effects().dead_letters
         changes = await dead_letters.history(limit=_limit(limit), consumer=consumer, order_id=order)
+        if not changes:
+            await _require_known(container, consumer)
     columns = ("time", "by", "consumer", "order", "event", "outcome", "error", "reason")
     shown = (
         (it.note.at, it.note.by, it.consumer, it.order_id, it.sequence, it.outcome, it.error, it.note.reason)
@@ -136,6 +143,8 @@ async def unrecognized(consumer: str | None = None, /, *, limit: int = 100) -> N
     """
     async with session().opened() as container:
         found = await container.effects().dead_letters.unrecognized_records(consumer, limit=_limit(limit))
+        if not found:
+            await _require_known(container, consumer)
     columns = ("consumer", "record", "found", "key", "value", "problem")
     shown = (
         (
@@ -149,6 +158,12 @@ async def unrecognized(consumer: str | None = None, /, *, limit: int = 100) -> N
         for it in found
     )
     session().show(found, rows(*columns, of=shown))
+
+
+async def _require_known(container: "Container", consumer: str | None) -> None:
+    """Raise InvalidInput if there is no such ``consumer``, of which an empty list would hide a mistyped name."""
+    if consumer is not None:
+        await container.readers().named(consumer)
 
 
 def _limit(limit: int) -> int:

@@ -58,8 +58,11 @@ _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"
 _PROBES = frozenset({"/livez", "/readyz", "/metrics"})
 """Routes that are requested every few seconds. They are logged at level debug."""
 
-_REFUSALS = frozenset({400, 401, 404, 405, 413, 415, 429, 503})
-"""Statuses that a caller gets without a token or an order. Only the first of many such log lines are written."""
+_LIMITED = frozenset({400, 401, 404, 405, 413, 415, 429, 500, 503})
+"""Statuses that every request may get: without a token or an order, or because of one error inside.
+
+Only the first of many such log lines are written.
+"""
 
 _log = logging.getLogger("orderflow.http")
 
@@ -74,7 +77,7 @@ class CorrelatedApp(Litestar):
 
     tracing: Tracing | None = None
     log_limit: LogLimit | None = None
-    """The limit of the log lines of refusals, which the first request sets."""
+    """The limit of the log lines of refusals and errors, which the first request sets."""
     direct: Callable[[Any, Any, Any], Awaitable[bool]] | None = None
     """Responds to some requests and returns True; Litestar responds to the others."""
     cors: Cors | None = None
@@ -209,7 +212,7 @@ class _Exchange:
 
     def log(self) -> None:
         code = self.scope[ERROR]["code"] if ERROR in self.scope else f"http_{self.status}"
-        admitted = self.status not in _REFUSALS or self.log_limit.admits(code)
+        admitted = self.status not in _LIMITED or self.log_limit.admits(code)
         if self.is_audited and (admitted or GRANT in self.scope):
             self.audit(code)
         level = logging.DEBUG if self.route in _PROBES else logging.INFO

@@ -72,6 +72,16 @@ def waiting(cli: CommandLine) -> list[tuple[str, int]]:
     return [(at["record"]["orderId"], at["record"]["sequence"]) for at in cli.json("dead-letters", "list")["parked"]]
 
 
+@pytest.mark.parametrize("command", ["list", "history", "unrecognized"])
+def test_a_mistyped_consumer_is_not_an_empty_list(cli: CommandLine, command: str) -> None:
+    run = cli("dead-letters", command, "anlytics")
+
+    assert run.code == 2
+    assert "'anlytics' is none" in run.err
+    assert "analytics" in run.err
+    assert cli("dead-letters", command, "analytics").code == 0
+
+
 def test_a_dead_letter_shows_what_failed_how_often_and_where_its_event_was(parked: CommandLine) -> None:
     first, second = parked.json("dead-letters", "show", "analytics", "o1")[:2]
 

@@ -90,18 +90,31 @@ def sum_left_out(caplog: pytest.LogCaptureFixture) -> int:
     return sum(record.reasons["not_found"] for record in caplog.records if hasattr(record, "reasons"))
 
 
-async def test_a_database_that_is_down_does_not_fill_the_log(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("error", "status", "event"),
+    [
+        (StorageUnavailable("database", "connection refused"), 503, "a backend is unavailable"),
+        (RuntimeError("a defect"), 500, "a request failed"),
+    ],
+)
+async def test_what_fails_every_request_does_not_fill_the_log(
+    installation: Installation,
+    lines: Callable[[], list[dict[str, Any]]],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    status: int,
+    event: str,
 ) -> None:
     monkeypatch.setattr(log_limit, "PERIOD_SECONDS", 3_600.0)
 
-    async def down(*_: object, **__: object) -> None:
-        raise StorageUnavailable("database", "connection refused")
+    async def fails(*_: object, **__: object) -> None:
+        raise error
 
-    monkeypatch.setattr(type(installation.storage.views), "get_all", down)
+    monkeypatch.setattr(type(installation.storage.views), "get_all", fails)
     async with calling(installation.app(limits={"requests_per_second": 10_000})) as client:
         with capture_logs() as written:
             statuses = {(await client.get("/v1/orders/O1")).status_code for _ in range(FLOOD)}
 
-    assert statuses == {503}
-    assert [line["event"] for line in written] == ["a backend is unavailable"] * LINES
+    assert statuses == {status}
+    assert [line["event"] for line in written] == [event] * LINES
+    assert [line["status"] for line in lines()] == [status] * LINES
