@@ -116,7 +116,7 @@ ALL = (
     "board",
     "hostile",
 )
-TINY = Effort(pairs=1, scale=0.002)
+TINY = Effort(pairs=1, scale=0.002, repeats=False)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -59,10 +59,14 @@ class Rounds(list[list[float]]):
 
 @frozen(kw_only=True)
 class Effort:
-    """The amount of measuring: ``pairs`` turns of each side, and ``scale`` times the usual amounts."""
+    """The amount of measuring: ``pairs`` turns of each side, and ``scale`` times the usual amounts.
+
+    ``repeats``: whether a round that other programs disturbed is measured again.
+    """
 
     pairs: int = 5
     scale: float = 1.0
+    repeats: bool = True
 
     def of(self, amount: int, *, least: int = 1) -> int:
         """``amount`` at this scale."""
@@ -80,7 +84,7 @@ async def in_turn(effort: Effort, *sides: Turn, others: Callable[[Usage, Usage],
     many are repeated as are asked for; then they count, and it is said how many.
     """
     rounds = Rounds([] for _ in sides)
-    repeats = effort.pairs
+    repeats = effort.pairs if effort.repeats else 0
     order = Random(effort.pairs)
     counted = -1
     while counted < effort.pairs:
