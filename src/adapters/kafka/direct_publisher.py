@@ -22,6 +22,8 @@ from .client_errors import error_text
 from .settings import KafkaSettings
 
 _DEFAULTS = {"compression.type": "lz4", "linger.ms": "2"}
+_CLIENT = "direct"
+"""The name under which the producer reports its statistics."""
 _MARGIN = 1.0
 _UNKNOWN = "Kafka did not respond in time"
 
@@ -102,6 +104,8 @@ class DirectPublishing:
             self._closing.set()
             await asyncio.to_thread(self._poller.join)
             self._producer = self._poller = None
+            if self.settings.observer is not None:
+                self.settings.observer.closed(_CLIENT)
 
     async def _current_share(self) -> int:
         """Return the current share, or the last known one if the database is unavailable."""
@@ -160,7 +164,7 @@ class DirectPublishing:
                 self.settings,
                 {"enable.idempotence": "true", "message.timeout.ms": timeout},
                 _DEFAULTS,
-                statistics_name="direct",
+                statistics_name=_CLIENT,
             )
             self._poller = Thread(
                 target=_poll, args=(self._producer, self._closing), name="direct-publishing", daemon=True

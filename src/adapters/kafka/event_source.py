@@ -235,6 +235,8 @@ class KafkaEventSource:
         if self._consumer is not None:
             self._consumer.close()
             self._consumer = None
+            if self.settings.observer is not None:
+                self.settings.observer.closed(self.consumer)
             self._buffered = []
 
     # librdkafka calls the methods below within ``poll``, ``consume`` and ``close``, on the calling thread.

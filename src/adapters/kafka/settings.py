@@ -43,6 +43,10 @@ class ClientObserver(Protocol):
         """Receive the statistics of the client with this name, as JSON, every few seconds."""
         ...
 
+    def closed(self, client: str) -> None:
+        """Note that the client with this name was closed: it has no connection, and reports nothing any more."""
+        ...
+
     def transaction_failed(self, error: str) -> None:
         """Count a failed transaction of the relay. ``error`` is librdkafka's name of the error."""
         ...

@@ -5,12 +5,15 @@ from collections.abc import AsyncIterator, Sequence
 from functools import partial
 
 import pytest
+from attrs import evolve
 from confluent_kafka import Producer
 from orderflow.adapters import wire
 from orderflow.adapters.kafka import KafkaEventSource, KafkaSettings
+from orderflow.adapters.kafka.settings import ClientObserver
 from orderflow.adapters.memory import MemoryStorage
 from orderflow.application.event_log.records import LogRecord, Origin, UnrecognizedRecord
 from orderflow.domain.errors import StreamUnavailable
+from pytest_mock import MockerFixture
 
 from tests.support.kafka.group_lag import GroupLag
 from tests.support.servers import free_port
@@ -71,6 +74,18 @@ class TestReading:
         got = await read(source, 80)
 
         assert by_address(got) == by_address(sent)
+
+    async def test_tells_the_observer_when_its_client_is_closed(
+        self, kafka_settings: KafkaSettings, mocker: MockerFixture
+    ) -> None:
+        observer = mocker.create_autospec(ClientObserver, instance=True)
+        source = KafkaEventSource(evolve(kafka_settings, observer=observer), "analytics")
+        await source.read(1)
+        observer.closed.assert_not_called()
+
+        await source.close()
+
+        observer.closed.assert_called_once_with("analytics")
 
     async def test_keeps_each_buckets_order(self, source: KafkaEventSource, kafka_settings: KafkaSettings) -> None:
         send(kafka_settings, await records(20))

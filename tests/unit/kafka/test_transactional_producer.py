@@ -8,7 +8,7 @@ from confluent_kafka import KafkaError, KafkaException
 from orderflow.adapters.kafka.client import ReportingProducer
 from orderflow.adapters.kafka.relay import transactional_producer
 from orderflow.adapters.kafka.relay.transactional_producer import RelayProducer
-from orderflow.adapters.kafka.settings import KafkaSettings
+from orderflow.adapters.kafka.settings import ClientObserver, KafkaSettings
 from orderflow.domain.errors import StreamUnavailable
 from pytest_mock import MockerFixture, MockType
 
@@ -57,13 +57,18 @@ def test_a_call_that_hangs_is_abandoned_uncommitted_and_a_new_producer_is_create
     fresh.commit_transaction.assert_called_once()
 
 
-def test_offsets_that_are_refused_are_not_committed(clients: list[MockType]) -> None:
+def test_offsets_that_are_refused_are_not_committed(clients: list[MockType], mocker: MockerFixture) -> None:
     fenced = KafkaError(KafkaError.ILLEGAL_GENERATION, "another generation")
     clients[0].send_offsets_to_transaction.side_effect = KafkaException(fenced)
-    relay = RelayProducer(KafkaSettings(bootstrap_servers="nowhere"), timeout=10)
+    observer = mocker.create_autospec(ClientObserver, instance=True)
+    relay = RelayProducer(KafkaSettings(bootstrap_servers="nowhere", observer=observer), timeout=10)
 
     with pytest.raises(StreamUnavailable, match="another generation"):
         publish(relay)
 
     clients[0].commit_transaction.assert_not_called()
     clients[0].abort_transaction.assert_called_once()
+    assert observer.mock_calls == [
+        mocker.call.transaction_failed("ILLEGAL_GENERATION"),
+        mocker.call.closed("relay"),
+    ]

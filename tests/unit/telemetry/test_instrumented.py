@@ -189,6 +189,20 @@ def test_the_statistics_of_librdkafka_become_metrics() -> None:
     assert seen.total(catalogue.BROKER_UP) == 0
 
 
+def test_a_client_that_was_closed_leaves_no_connection_behind() -> None:
+    instruments = Instruments()
+    clients = KafkaClients(instruments)
+    for client in ("relay", "analytics"):
+        up = {"name": f"{client}#1", "msg_cnt": 7, "msg_size": 70, "brokers": {"a": {"nodeid": 1, "state": "UP"}}}
+        clients.statistics(client, json.dumps(up))
+
+    clients.closed("relay")
+
+    seen = Samples.counted(instruments)
+    assert seen.by(catalogue.BROKER_UP, "client") == {"analytics": 1}
+    assert seen.by(catalogue.QUEUE_MESSAGES, "client") == {"analytics": 7}
+
+
 @pytest.mark.parametrize("said", ["{", '{"brokers": 7}', ""])
 def test_statistics_that_are_not_understood_break_nothing(said: str) -> None:
     instruments = Instruments()

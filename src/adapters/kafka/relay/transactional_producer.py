@@ -27,6 +27,8 @@ _DEFAULTS = {
     "transaction.timeout.ms": "10000",
 }
 _ABORT_TIMEOUT = 3.0
+_CLIENT = "relay"
+"""The name under which the producer reports its statistics."""
 _MARKER = 1
 """Offsets that the end of a transaction takes in each partition."""
 _HANG_MARGIN = 1.0
@@ -99,11 +101,13 @@ class RelayProducer:
         if self._producer is not None:
             self._producer.purge()
             self._producer, self._ends = None, {}
+            if self.settings.observer is not None:
+                self.settings.observer.closed(_CLIENT)
 
     def _ready(self) -> ReportingProducer:
         if self._producer is None:
             name = f"{self.settings.relay_group}-{uuid4()}"
-            created = producer(self.settings, {"transactional.id": name}, _DEFAULTS, statistics_name="relay")
+            created = producer(self.settings, {"transactional.id": name}, _DEFAULTS, statistics_name=_CLIENT)
             created.init_transactions(self.timeout)
             self._producer = created
         return self._producer

@@ -59,6 +59,8 @@ class KafkaClients:
 
     instruments: Instruments
     _errors: dict[tuple[str, int], int] = field(factory=dict, init=False)
+    _known: dict[str, set[tuple[str, int]]] = field(factory=dict, init=False)
+    """The keys of ``_errors`` by the client's name."""
 
     def statistics(self, client: str, statistics: str) -> None:
         """Set the metrics of ``client`` by librdkafka's JSON."""
@@ -70,15 +72,25 @@ class KafkaClients:
         fetched = [partition for topic in decoded.topics.values() for partition in topic.partitions.values()]
         messages = decoded.msg_cnt + sum(partition.fetchq_cnt for partition in fetched)
         size = decoded.msg_size + sum(partition.fetchq_size for partition in fetched)
-        self.instruments.set(catalogue.QUEUE_MESSAGES, messages, client=client)
-        self.instruments.set(catalogue.QUEUE_BYTES, size, client=client)
+        self._set_queue(client, messages, size)
         for broker in decoded.brokers.values():
             if broker.nodeid >= 0:  # the others are bootstrap addresses
                 self._broker(client, decoded.name, broker)
 
+    def closed(self, client: str) -> None:
+        """Set what a closed ``client`` would leave behind as it was last: its connections and its queue."""
+        for instance, node in self._known.pop(client, ()):
+            self._errors.pop((instance, node), None)
+            self.instruments.set(catalogue.BROKER_UP, 0.0, client=client, broker=str(node))
+        self._set_queue(client, 0, 0)
+
     def transaction_failed(self, error: str) -> None:
         """Count an aborted transaction; ``error`` is librdkafka's name of the reason."""
         self.instruments.add(catalogue.TRANSACTION_ERRORS, error=error or OTHER)
+
+    def _set_queue(self, client: str, messages: int, size: int) -> None:
+        self.instruments.set(catalogue.QUEUE_MESSAGES, messages, client=client)
+        self.instruments.set(catalogue.QUEUE_BYTES, size, client=client)
 
     def _broker(self, client: str, instance: str, broker: _Broker) -> None:
         labels: dict[str, Any] = {"client": client, "broker": str(broker.nodeid)}
@@ -86,6 +98,7 @@ class KafkaClients:
         for quantile, microseconds in quantiles.items():
             self.instruments.set(catalogue.BROKER_ROUND_TRIP, microseconds * _MICROSECONDS, **labels, quantile=quantile)
         self.instruments.set(catalogue.BROKER_UP, float(broker.state == "UP"), **labels)
+        self._known.setdefault(client, set()).add((instance, broker.nodeid))
         errors = broker.txerrs + broker.rxerrs + broker.req_timeouts
         before = self._errors.get((instance, broker.nodeid), 0)
         self._errors[instance, broker.nodeid] = errors
