@@ -7,6 +7,8 @@ GROWTH = 16
 """A linear operation takes 16 times as long for a text of 16 times the size, a quadratic one 256 times."""
 _LIMIT = 4 * GROWTH
 _TRIALS = 5
+_SHORTEST = 1_000
+"""The nanoseconds that a call counts at least: the clock of a thread that is interrupted may stand still."""
 
 
 def grows_linearly(operation: Callable[[str], object], text: Callable[[int], str], *, size: int = 1_000) -> bool:
@@ -27,4 +29,4 @@ def grows_linearly(operation: Callable[[str], object], text: Callable[[int], str
 def _cost(operation: Callable[[str], object], text: str) -> int:
     began = thread_time_ns()
     operation(text)
-    return max(thread_time_ns() - began, 1)
+    return max(thread_time_ns() - began, _SHORTEST)
