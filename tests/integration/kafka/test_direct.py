@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import pytest
 import structlog
+from attrs import evolve
 from orderflow.adapters import wire
 from orderflow.adapters.kafka import DirectPublishing, KafkaSettings
+from orderflow.adapters.kafka.settings import ClientObserver
 from orderflow.adapters.memory import MemoryStorage
 from orderflow.application.event_log.records import BUCKETS, LogRecord, bucket_of
 from orderflow.application.orders.group_commit import GroupCommit
@@ -14,6 +16,7 @@ from orderflow.domain.errors import StorageUnavailable
 from orderflow.domain.events import OrderEvent, event_id
 from orderflow.testing import EventPublisherContract
 from orderflow.testing.event_publisher import Published
+from pytest_mock import MockerFixture
 
 from tests.support.servers import free_port
 
@@ -142,6 +145,20 @@ def _share(*answers: int | Exception) -> Callable[[], Awaitable[int]]:
         return answer
 
     return share
+
+
+async def test_the_observer_of_clients_learns_that_the_producer_is_closed(
+    kafka_settings: KafkaSettings, mocker: MockerFixture
+) -> None:
+    observer = mocker.create_autospec(ClientObserver, instance=True)
+    direct = DirectPublishing(evolve(kafka_settings, observer=observer), timeout=120.0)
+    async with unit_of_work(MemoryStorage(), direct)() as work:
+        work.events.publish(life(1)[0])
+    observer.closed.assert_not_called()
+
+    await direct.close()
+
+    observer.closed.assert_called_once_with("direct")
 
 
 async def test_an_observer_gets_each_unit_of_work_and_its_outcome(kafka_settings: KafkaSettings) -> None:

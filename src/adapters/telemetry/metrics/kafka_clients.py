@@ -58,9 +58,8 @@ class KafkaClients:
     """Observes every Kafka client of this process, each from its own thread, every few seconds."""
 
     instruments: Instruments
-    _errors: dict[tuple[str, int], int] = field(factory=dict, init=False)
-    _known: dict[str, set[tuple[str, int]]] = field(factory=dict, init=False)
-    """The keys of ``_errors`` by the client's name."""
+    _errors: dict[str, dict[tuple[str, int], int]] = field(factory=dict, init=False)
+    """The errors so far of each broker that an instance of a client knows, by the client's name."""
 
     def statistics(self, client: str, statistics: str) -> None:
         """Set the metrics of ``client`` by librdkafka's JSON."""
@@ -79,8 +78,7 @@ class KafkaClients:
 
     def closed(self, client: str) -> None:
         """Set what a closed ``client`` would leave behind as it was last: its connections and its queue."""
-        for instance, node in self._known.pop(client, ()):
-            self._errors.pop((instance, node), None)
+        for _, node in self._errors.pop(client, ()):
             self.instruments.set(catalogue.BROKER_UP, 0.0, client=client, broker=str(node))
         self._set_queue(client, 0, 0)
 
@@ -98,8 +96,8 @@ class KafkaClients:
         for quantile, microseconds in quantiles.items():
             self.instruments.set(catalogue.BROKER_ROUND_TRIP, microseconds * _MICROSECONDS, **labels, quantile=quantile)
         self.instruments.set(catalogue.BROKER_UP, float(broker.state == "UP"), **labels)
-        self._known.setdefault(client, set()).add((instance, broker.nodeid))
         errors = broker.txerrs + broker.rxerrs + broker.req_timeouts
-        before = self._errors.get((instance, broker.nodeid), 0)
-        self._errors[instance, broker.nodeid] = errors
+        known = self._errors.setdefault(client, {})
+        before = known.get((instance, broker.nodeid), 0)
+        known[instance, broker.nodeid] = errors
         self.instruments.add(catalogue.BROKER_ERRORS, max(0, errors - before), **labels)
