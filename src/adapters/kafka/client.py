@@ -1,6 +1,7 @@
 """Clients of librdkafka with this service's properties and log, each used from one thread."""
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache, partial
@@ -39,6 +40,7 @@ _LEADER_UNAVAILABLE = frozenset(
 )
 _FIRST_ATTEMPT = 1.0
 STATISTICS_MS = "5000"
+"""Shorter than a session, so that a client without brokers is replaced about when it has lost its partitions."""
 _COORDINATOR_UNAVAILABLE = frozenset(
     {
         KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
@@ -46,6 +48,7 @@ _COORDINATOR_UNAVAILABLE = frozenset(
         KafkaError.NOT_COORDINATOR,
     }
 )
+_log = structlog.get_logger("orderflow.kafka")
 _DEFAULTS = {"client.id": "orderflow", "log_level": "5", "reconnect.backoff.max.ms": "1000"}
 
 
@@ -72,18 +75,41 @@ class ClientLog:
         self._logger.log(level, "kafka client", facility=facility, client=client, line=line, more=more)
 
 
+@define(eq=False)
+class KnownBrokers:
+    """Notes from the statistics of one client whether it still knows a broker to connect to.
+
+    librdkafka forgets the brokers that a metadata response omits. A cluster whose only brokers start or stop may omit
+    all of them, and then a client may never connect again (https://github.com/confluentinc/librdkafka/issues/5301).
+    It must be replaced by a new one.
+    """
+
+    lost: bool = field(default=False, init=False)
+
+    def note(self, statistics: str) -> None:
+        """Read librdkafka's JSON. The other brokers in it, such as that of the group's coordinator, have no address."""
+        decoded = json.loads(statistics)
+        lost = not any(each["source"] in ("configured", "learned") for each in decoded["brokers"].values())
+        if lost and not self.lost:
+            _log.warning("kafka client lost all brokers", client=decoded["name"])
+        self.lost = lost
+
+
 class ReportingProducer(Producer):
     """A producer that keeps the errors that librdkafka reports by itself, like the two classes below."""
 
     client_errors: ClientErrors
+    brokers: KnownBrokers
 
 
 class ReportingConsumer(Consumer):
     client_errors: ClientErrors
+    brokers: KnownBrokers
 
 
 class ReportingAdmin(AdminClient):
     client_errors: ClientErrors
+    brokers: KnownBrokers
 
 
 Client = ReportingProducer | ReportingConsumer | ReportingAdmin
@@ -94,10 +120,11 @@ def producer(
 ) -> ReportingProducer:
     """Create a producer. ``defaults`` may be overridden by the settings, ``required`` may not.
 
-    With a ``statistics_name``, it reports its statistics under this name each time that it is polled.
-    Raises InvalidInput for a property that librdkafka refuses.
+    With a ``statistics_name`` it must be polled: it reports its statistics under this name then, and notes whether it
+    has lost its brokers. Raises InvalidInput for a property that librdkafka refuses.
     """
-    return _build(ReportingProducer, settings, required, defaults, statistics_name=statistics_name)
+    polled = bool(statistics_name)
+    return _build(ReportingProducer, settings, required, defaults, polled=polled, statistics_name=statistics_name)
 
 
 def consumer(
@@ -107,9 +134,13 @@ def consumer(
     *,
     statistics_name: str = "",
 ) -> ReportingConsumer:
-    """Create a read-committed consumer that commits nothing by itself. Arguments and errors as for ``producer``."""
+    """Create a read-committed consumer that commits nothing by itself. It must be polled if it lives for long.
+
+    Arguments and errors as for ``producer``.
+    """
     always = {"isolation.level": "read_committed", "enable.auto.commit": "false", "enable.auto.offset.store": "false"}
-    return _build(ReportingConsumer, settings, {**always, **required}, defaults or {}, statistics_name=statistics_name)
+    properties = {**always, **required}
+    return _build(ReportingConsumer, settings, properties, defaults or {}, polled=True, statistics_name=statistics_name)
 
 
 def reader(settings: KafkaSettings, defaults: Mapping[str, str]) -> ReportingConsumer:
@@ -169,26 +200,34 @@ def _build(
     required: Mapping[str, Any],
     defaults: Mapping[str, str],
     log: Any = None,
+    *,
+    polled: bool = False,
     statistics_name: str = "",
 ) -> C:
-    client_errors = ClientErrors(settings.properties, required.get("error_cb"))
+    client_errors, brokers = ClientErrors(settings.properties, required.get("error_cb")), KnownBrokers()
     observer = settings.observer if statistics_name else None
+
+    def note_statistics(statistics: str) -> None:
+        brokers.note(statistics)
+        if observer is not None:
+            observer.statistics(statistics_name, statistics)
+
     properties = {
         **_DEFAULTS,
-        **({"statistics.interval.ms": STATISTICS_MS} if observer else {}),
+        **({"statistics.interval.ms": STATISTICS_MS} if polled else {}),
         **defaults,
         **settings.properties,
         "bootstrap.servers": settings.bootstrap_servers,
         **required,
         "error_cb": client_errors,
         "throttle_cb": client_errors.throttled,
-        **({"stats_cb": partial(observer.statistics, statistics_name)} if observer else {}),
+        **({"stats_cb": note_statistics} if polled else {}),
     }
     try:
         client = kind(properties, logger=log or ClientLog())
     except KafkaException as error:
         raise InvalidInput("kafka", error_text(error), "librdkafka's properties and their values") from error
-    client.client_errors = client_errors
+    client.client_errors, client.brokers = client_errors, brokers
     return client
 
 

@@ -156,7 +156,7 @@ class DirectPublishing:
         return False
 
     def _client(self) -> ReportingProducer:
-        """Return the producer. Replace it if a fatal error has ended it."""
+        """Return the producer. Replace it if a fatal error has ended it, or if it has lost all its brokers."""
         if self._producer is None or self._poller is None or not self._poller.is_alive():
             self._closing.clear()
             timeout = str(max(1, int(self.timeout * 1000)))
@@ -174,8 +174,8 @@ class DirectPublishing:
 
 
 def _poll(client: ReportingProducer, closing: Event) -> None:
-    """Poll ``client``, which calls the delivery callbacks, until it is closed or a fatal error ends it."""
-    while not closing.is_set():
+    """Poll ``client``, which calls the delivery callbacks, until it is closed, or is to be replaced."""
+    while not closing.is_set() and not client.brokers.lost:
         try:
             client.poll(0.2)
         except KafkaException as fatal:

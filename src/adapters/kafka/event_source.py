@@ -1,6 +1,7 @@
 """Reads a consumer's records from the topic as a member of its consumer group."""
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from threading import Thread
 from typing import Any
 
 import structlog
@@ -141,6 +142,8 @@ class KafkaEventSource:
 
     def _joined_consumer(self) -> Consumer:
         """Return the consumer, which joins the group first. Raises StreamUnavailable for an error reported since."""
+        if self._consumer is not None and self._consumer.brokers.lost:
+            self._abandon(self._consumer)
         if self._consumer is None:
             self._consumer = self._join()
         error, self._error = self._error, None
@@ -235,11 +238,22 @@ class KafkaEventSource:
         if self._consumer is not None:
             self._consumer.close()
             self._consumer = None
-            if self.settings.observer is not None:
-                self.settings.observer.closed(self.consumer)
-            self._buffered = []
+            self._forget_partitions()
+
+    def _abandon(self, lost: ReportingConsumer) -> None:
+        """Forget a consumer without brokers. Nothing waits until it is closed: its commits have to time out first."""
+        self._consumer = self._error = None
+        self._forget_partitions()
+        Thread(target=lost.close, name=f"closing-{self.consumer}", daemon=True).start()
+
+    def _forget_partitions(self) -> None:
+        for each in (self._read_offsets, self._handled_offsets, self._committed_offsets, self._buffered):
+            each.clear()
+        if self.settings.observer is not None:
+            self.settings.observer.closed(self.consumer)
 
     # librdkafka calls the methods below within ``poll``, ``consume`` and ``close``, on the calling thread.
+    # That of an abandoned consumer is another one.
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._read_offsets.update({each.partition: -1 for each in partitions})
@@ -249,6 +263,8 @@ class KafkaEventSource:
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Commit again only what is not known to be committed. That takes long if Kafka does not respond."""
+        if consumer is not self._consumer:
+            return
         revoked = {each.partition for each in partitions}
         handled = {p: at for p, at in self._handled_offsets.items() if p in revoked}
         if uncommitted := {p: at for p, at in handled.items() if at != self._committed_offsets.get(p)}:
@@ -256,6 +272,8 @@ class KafkaEventSource:
         self._on_lost(consumer, partitions)
 
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if consumer is not self._consumer:
+            return
         for each in partitions:
             self._read_offsets.pop(each.partition, None)
             self._handled_offsets.pop(each.partition, None)

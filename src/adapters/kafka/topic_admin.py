@@ -12,7 +12,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined,unused-ignore]
     ResourceType,
 )
 
-from ...domain.errors import NotFound, TopicMismatch
+from ...domain.errors import NotFound, StreamUnavailable, TopicMismatch
 from .client import OneThread, ReportingAdmin, admin, answered, leader_unavailable, metadata, unavailable
 from .settings import KafkaSettings
 
@@ -106,15 +106,13 @@ class TopicAdmin:
             answered(created[self.settings.topic], self.timeout + 1)
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise unavailable(f"creating topic {self.settings.topic!r}", error, self._client) from error
+                raise self._failed(f"creating topic {self.settings.topic!r}", error) from error
             return self._require_same(requested)
         self._created = True
         try:
             self._await_leaders(requested["partitions"])
         except KafkaException as error:
-            raise unavailable(
-                f"waiting for the leaders of topic {self.settings.topic!r}", error, self._client
-            ) from error
+            raise self._failed(f"waiting for the leaders of topic {self.settings.topic!r}", error) from error
         return True
 
     def _await_leaders(self, partitions: int) -> None:
@@ -150,7 +148,7 @@ class TopicAdmin:
                     requests = self._admin().describe_configs([resource], request_timeout=self.timeout)
                     config = answered(requests[resource], self.timeout + 1)
         except KafkaException as error:
-            raise unavailable(f"describing topic {self.settings.topic!r}", error, self._client) from error
+            raise self._failed(f"describing topic {self.settings.topic!r}", error) from error
         policy, min_insync, retention = (config[name].value for name in _CONFIGS)
         return TopicDescription(
             name=self.settings.topic,
@@ -172,13 +170,18 @@ class TopicAdmin:
         try:
             described = metadata(self._admin(), topic, timeout)
         except KafkaException as error:
-            raise unavailable("reading the metadata of the topic", error, self._client) from error
+            raise self._failed("reading the metadata of the topic", error) from error
         if described.error is None:
             partitions: Mapping[int, Any] = described.partitions
             return partitions
         if described.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             raise NotFound("topic", topic)
         raise unavailable(f"topic {topic!r}", described.error)
+
+    def _failed(self, action: str, error: KafkaException) -> StreamUnavailable:
+        """Translate ``error``, and discard the client, which may have lost its brokers (see KnownBrokers)."""
+        translated, self._client = unavailable(action, error, self._client), None
+        return translated
 
     def _admin(self) -> ReportingAdmin:
         if self._client is None:

@@ -20,6 +20,7 @@ from .topic_admin import is_compacted
 
 _DEFAULTS = {"fetch.wait.max.ms": "100", "queued.max.messages.kbytes": "16384", "queued.min.messages": "10000"}
 _WAIT = 0.25
+_LOST = "a broker that starts or stops named no brokers, so that this client connects to none any more"
 T = TypeVar("T")
 
 
@@ -95,6 +96,8 @@ class KafkaTopicReader:
             unread = {span.partition for span in spans}
             while True:
                 messages = await thread(_poll, client, 500, _WAIT)
+                if client.brokers.lost:
+                    raise unavailable("reading the topic", KafkaError(KafkaError._ALL_BROKERS_DOWN, _LOST))
                 unread -= {message.partition() for message in messages}
                 yield messages, unread
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 from orderflow.adapters.kafka import direct_publisher as direct
-from orderflow.adapters.kafka.client import OneThread, ReportingProducer, poll_errors
+from orderflow.adapters.kafka.client import KnownBrokers, OneThread, ReportingProducer, poll_errors
 from orderflow.adapters.kafka.client_errors import ClientErrors
 from orderflow.adapters.kafka.direct_publisher import DirectPublishing
 from orderflow.adapters.kafka.settings import KafkaSettings
@@ -24,7 +24,7 @@ def client_double(mocker: MockerFixture, *results: object) -> Any:
     """Return a double of a client that returns or raises ``results`` when it is results."""
     client = mocker.create_autospec(ReportingProducer, instance=True)
     client.poll.side_effect = [*results] if results else lambda _: sleep(0.001)
-    client.client_errors = mocker.MagicMock()
+    client.client_errors, client.brokers = mocker.MagicMock(), KnownBrokers()
     return client
 
 

@@ -35,6 +35,7 @@ class Cluster:
 def relay_of(mocker: MockerFixture, cluster: Cluster, own: set[int]) -> KafkaRelayTopic:
     """Return a relay to which these partitions are assigned."""
     group = mocker.create_autospec(RelayGroup, instance=True)
+    group.lost = False
     group.poll.side_effect = lambda wait: frozenset(own)
     group.generation.side_effect = lambda: cluster.generation
     group.partitions.side_effect = lambda: cluster.visible

@@ -1,4 +1,4 @@
-"""A broker that has not heard of a new topic yet is asked again."""
+"""A broker that has not heard of a new topic yet is asked again, and after a failure another client asks."""
 
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 from orderflow.adapters.kafka import KafkaSettings, TopicAdmin, topic_admin
-from orderflow.domain.errors import NotFound
+from orderflow.adapters.kafka.client_errors import ClientErrors
+from orderflow.domain.errors import NotFound, StreamUnavailable
 
 UNKNOWN = KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)
 CONFIG = {"cleanup.policy": "delete", "min.insync.replicas": "2", "retention.ms": "-1"}
@@ -31,6 +32,18 @@ class Brokers:
     def describe_configs(self, resources: Sequence[Any], **options: Any) -> dict[Any, "Future[Any]"]:
         values = {name: SimpleNamespace(value=value) for name, value in CONFIG.items()}
         return {resources[0]: _done(values, self.configs.pop(0) if self.configs else None)}
+
+
+class Unreachable(Brokers):
+    """A client that has lost its brokers."""
+
+    client_errors = ClientErrors({})
+
+    def list_topics(self, topic: str, **options: Any) -> Any:
+        raise KafkaException(KafkaError(KafkaError._TRANSPORT))
+
+    def poll(self, timeout: float) -> int:
+        return 0
 
 
 def _done(value: object, error: KafkaError | None) -> "Future[Any]":
@@ -58,3 +71,14 @@ async def test_a_topic_that_nobody_made_is_not_waited_for(monkeypatch: pytest.Mo
 
     with pytest.raises(NotFound):
         await TopicAdmin(KafkaSettings(bootstrap_servers="127.0.0.1:1", topic="orders")).describe()
+
+
+async def test_after_a_failure_another_client_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    clients = [Unreachable([], []), Brokers([], [])]
+    monkeypatch.setattr(topic_admin, "admin", lambda settings: clients.pop(0))
+    admin = TopicAdmin(KafkaSettings(bootstrap_servers="127.0.0.1:1", topic="orders"))
+
+    with pytest.raises(StreamUnavailable):
+        await admin.ping()
+
+    assert await admin.partitions() == 1

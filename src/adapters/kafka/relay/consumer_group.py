@@ -44,6 +44,11 @@ class RelayGroup:
         )
         return group
 
+    @property
+    def lost(self) -> bool:
+        """True if the client has lost all its brokers, so that this relay must join anew."""
+        return self._consumer.brokers.lost
+
     def poll(self, wait: float) -> frozenset[int]:
         """Take part in rebalances for ``wait`` seconds and return the assigned partitions. Raises StreamUnavailable."""
         message = self._consumer.poll(wait)

@@ -101,6 +101,8 @@ class KafkaRelayTopic:
     # The methods below run on the thread.
 
     def _cursors(self, epochs: Epochs) -> Mapping[int, int | None]:
+        if self._group is not None and self._group.lost:
+            self._leave()
         if self._group is None:
             self._group = RelayGroup.join(self.settings, buckets=self.buckets, timeout=self.timeout)
         self._producer.poll()
