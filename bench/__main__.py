@@ -93,29 +93,9 @@ MEASUREMENTS: Mapping[str, tuple[Measure, str]] = {
         "half an hour of a day among hostile clients, records and servers (PostgreSQL, Kafka); not part of all",
     ),
 }
-ALL = (
-    "create",
-    "change",
-    "create-sqlite",
-    "joining",
-    "codec",
-    "growth",
-    "http",
-    "order",
-    "relay",
-    "consumer",
-    "handler",
-    "latency",
-    "day",
-    "tracing",
-    "metrics",
-    "wakeup",
-    "memory",
-    "find",
-    "streams",
-    "board",
-    "hostile",
-)
+BY_NAME_ONLY = {"day-sqlite", "hostile-day"}
+"""Those that another measurement includes, or that take half an hour."""
+ALL = tuple(name for name in MEASUREMENTS if name not in BY_NAME_ONLY)
 TINY = Effort(pairs=1, scale=0.002, repeats=False)
 
 

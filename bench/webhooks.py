@@ -14,11 +14,13 @@ from .finding import Effort, Finding, in_turn, rates, ratios
 from .servers import Servers
 
 ORDERS = 3000
+FEWEST = 200
+"""With fewer, all are received before the first one is noticed."""
 SHARE_OF_BARE = 0.1
 
 
 async def measure(servers: Servers, effort: Effort) -> list[Finding]:
-    orders = effort.of(ORDERS, least=CONCURRENCY)
+    orders = effort.of(ORDERS, least=FEWEST)
     receiver = Receiver(answer=accept)
     opened = OrderFlow.open(servers.database(), consumers=["webhooks"], webhook_private_addresses=True)
     async with receiver, opened as flow:

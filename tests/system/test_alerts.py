@@ -78,6 +78,16 @@ class MonitoredInstallation:
     postgres: PostgresServer
     kafka: KafkaBroker
 
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Add the ends of the processes' logs to a failure."""
+        try:
+            yield
+        except AssertionError as error:
+            for part, process in self.stack.processes.items():
+                error.add_note(f"{part}: {process.state}\n{process.last_words()}")
+            raise
+
     def run(self, *arguments: str) -> Any:
         """Return the output of a command of the installation."""
         return self.stack.command_line.json(*arguments)
@@ -253,14 +263,15 @@ TOGETHER: Mapping[str, tuple[Sequence[Fault], Sequence[tuple[str, Mapping[str, s
 def test_alerts_fire_by_their_fault_and_clear_after_it(
     watched: MonitoredInstallation, faults: Sequence[Fault], expected: Sequence[tuple[str, Mapping[str, str]]]
 ) -> None:
-    watched.prometheus.wait_clear(deadline=400)
+    with watched.explained():
+        watched.prometheus.wait_clear(deadline=400)
 
-    with ExitStack() as made:
-        for fault in faults:
-            made.enter_context(fault(watched))
-        watched.prometheus.wait_each_fired(expected, deadline=400)
+        with ExitStack() as made:
+            for fault in faults:
+                made.enter_context(fault(watched))
+            watched.prometheus.wait_each_fired(expected, deadline=400)
 
-    watched.prometheus.wait_clear(deadline=400)
+        watched.prometheus.wait_clear(deadline=400)
 
 
 SHOWN_ELSEWHERE = (

@@ -117,7 +117,8 @@ async def test_who_watches_the_topic_learns_that_nothing_more_can_come(
 
 async def test_a_client_that_knows_its_brokers_is_kept(kafka_settings: KafkaSettings, mocker: MockerFixture) -> None:
     noted = mocker.spy(KnownBrokers, "note")
-    source = KafkaEventSource(kafka_settings, "analytics")
+    often = evolve(kafka_settings, properties={"statistics.interval.ms": "200"})
+    source = KafkaEventSource(often, "analytics")
     send(kafka_settings, await records(1))
     await read(source, 4)
     client = source._consumer
