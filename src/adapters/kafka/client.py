@@ -1,7 +1,6 @@
 """Clients of librdkafka with this service's properties and log, each used from one thread."""
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache, partial
@@ -22,6 +21,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined,unused-ignore]
 
 from ...domain.errors import InvalidInput, StreamUnavailable
 from .client_errors import ClientErrors, error_text
+from .known_brokers import KnownBrokers
 from .settings import KafkaSettings
 
 P = ParamSpec("P")
@@ -48,7 +48,6 @@ _COORDINATOR_UNAVAILABLE = frozenset(
         KafkaError.NOT_COORDINATOR,
     }
 )
-_log = structlog.get_logger("orderflow.kafka")
 _DEFAULTS = {"client.id": "orderflow", "log_level": "5", "reconnect.backoff.max.ms": "1000"}
 
 
@@ -73,26 +72,6 @@ class ClientLog:
             return
         self._last_lines[facility, client] = (monotonic(), 0)
         self._logger.log(level, "kafka client", facility=facility, client=client, line=line, more=more)
-
-
-@define(eq=False)
-class KnownBrokers:
-    """Notes from the statistics of one client whether it still knows a broker to connect to.
-
-    librdkafka forgets the brokers that a metadata response omits. A cluster whose only brokers start or stop may omit
-    all of them, and then a client may never connect again (https://github.com/confluentinc/librdkafka/issues/5301).
-    It must be replaced by a new one.
-    """
-
-    lost: bool = field(default=False, init=False)
-
-    def note(self, statistics: str) -> None:
-        """Read librdkafka's JSON. The other brokers in it, such as that of the group's coordinator, have no address."""
-        decoded = json.loads(statistics)
-        lost = not any(each["source"] in ("configured", "learned") for each in decoded["brokers"].values())
-        if lost and not self.lost:
-            _log.warning("kafka client lost all brokers", client=decoded["name"])
-        self.lost = lost
 
 
 class ReportingProducer(Producer):

@@ -13,8 +13,9 @@ import pytest
 from attrs import evolve
 from confluent_kafka.admin import AdminClient  # type: ignore[attr-defined]
 from orderflow.adapters.kafka import KafkaEventSource, KafkaRelayTopic, KafkaSettings
-from orderflow.adapters.kafka.client import KnownBrokers, ReportingConsumer, ReportingProducer
+from orderflow.adapters.kafka.client import ReportingConsumer, ReportingProducer
 from orderflow.adapters.kafka.direct_publisher import DirectPublishing
+from orderflow.adapters.kafka.known_brokers import KnownBrokers
 from orderflow.adapters.kafka.topic_reader import KafkaTopicReader
 from orderflow.adapters.memory import MemoryStorage
 from orderflow.adapters.wakeup import LocalWakeup

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 from orderflow.adapters.kafka import direct_publisher as direct
-from orderflow.adapters.kafka.client import KnownBrokers, OneThread, ReportingProducer, poll_errors
+from orderflow.adapters.kafka.client import OneThread, ReportingProducer, poll_errors
 from orderflow.adapters.kafka.client_errors import ClientErrors
 from orderflow.adapters.kafka.direct_publisher import DirectPublishing
+from orderflow.adapters.kafka.known_brokers import KnownBrokers
 from orderflow.adapters.kafka.settings import KafkaSettings
 from orderflow.application.orders.write_set import WriteSet
 from orderflow.domain.errors import StreamUnavailable
