@@ -246,9 +246,12 @@ async def test_a_notifier_on_a_server_that_became_read_only_notifies_through_ano
     postgresql_url: str, process: Opened
 ) -> None:
     api, other = await process(postgresql_url), await process(postgresql_url)
+    notifier = api.commit_notifier()
     await order(api, "first")
-    await eventually_async(lambda: api.commit_notifier()._connection, that="the notifier is connected")
-    before = api.commit_notifier()._connection
+    await eventually_async(
+        lambda: notifier._connection and notifier._task.done(), that="it is connected, and has notified"
+    )
+    before = notifier._connection
     await before.execute("SET default_transaction_read_only = on")
 
     assert await woken(await listening(other), order(api, "second"))
