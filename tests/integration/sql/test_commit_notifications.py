@@ -46,6 +46,13 @@ async def process() -> AsyncIterator[Opened]:
         yield start
 
 
+async def idle_connection(container: Any) -> Any:
+    """The connection by which the notifier has told of a commit, with nothing in flight on it."""
+    notifier = container.commit_notifier()
+    await eventually_async(lambda: notifier._connection and notifier._task.done(), that="it has notified")
+    return notifier._connection
+
+
 async def listening(container: Any) -> LocalWakeup:
     """The news of ``container``, which hears of others' commits from now on."""
     listen_for_commits(container)
@@ -183,11 +190,11 @@ async def test_a_notifier_that_is_disconnected_notifies_of_the_next_commit(
 ) -> None:
     api, other = await process(postgresql_url), await process(postgresql_url)
     await order(api, "first")
-    await eventually_async(lambda: api.commit_notifier()._connection, that="the notifier is connected")
+    before = await idle_connection(api)
     async with api.storage().database.reading() as connection:
         sever = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'orderflow notifier'"
         await connection.exec_driver_sql(sever)
-    await eventually_async(api.commit_notifier()._connection.is_closed, that="it is cut off")
+    await eventually_async(before.is_closed, that="it is cut off")
 
     assert await woken(await listening(other), order(api, "second"))
 
@@ -246,12 +253,8 @@ async def test_a_notifier_on_a_server_that_became_read_only_notifies_through_ano
     postgresql_url: str, process: Opened
 ) -> None:
     api, other = await process(postgresql_url), await process(postgresql_url)
-    notifier = api.commit_notifier()
     await order(api, "first")
-    await eventually_async(
-        lambda: notifier._connection and notifier._task.done(), that="it is connected, and has notified"
-    )
-    before = notifier._connection
+    before = await idle_connection(api)
     await before.execute("SET default_transaction_read_only = on")
 
     assert await woken(await listening(other), order(api, "second"))
