@@ -1,6 +1,7 @@
 """Creates and describes the topic."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import Any, Literal
 
 import stamina
@@ -19,6 +20,8 @@ from .settings import KafkaSettings
 UNLIMITED = -1
 _PING_TIMEOUT = 1.5
 """Seconds. It is shorter than the timeout of a readiness check, so that the check reports the reason."""
+_KEPT_SECONDS = 30.0
+"""Seconds for which a client is kept although it fails, so that checks while Kafka is away do not make many."""
 _CONFIGS = ("cleanup.policy", "min.insync.replicas", "retention.ms")
 
 
@@ -53,8 +56,10 @@ class TopicAdmin:
 
     settings: KafkaSettings
     timeout: float = 15.0
+    clock: Callable[[], float] = monotonic
     _thread: OneThread = field(factory=lambda: OneThread("topic-admin"), init=False)
     _client: ReportingAdmin | None = field(default=None, init=False)
+    _client_since: float = field(default=0.0, init=False)
     _created: bool = field(default=False, init=False)
 
     async def create(
@@ -179,11 +184,13 @@ class TopicAdmin:
         raise unavailable(f"topic {topic!r}", described.error)
 
     def _failed(self, action: str, error: KafkaException) -> StreamUnavailable:
-        """Translate ``error``, and discard the client, which may have lost its brokers (see KnownBrokers)."""
-        translated, self._client = unavailable(action, error, self._client), None
+        """Translate ``error``. Discard a client that is not new: it may have lost its brokers (see KnownBrokers)."""
+        translated = unavailable(action, error, self._client)
+        if self.clock() - self._client_since > _KEPT_SECONDS:
+            self._client = None
         return translated
 
     def _admin(self) -> ReportingAdmin:
         if self._client is None:
-            self._client = admin(self.settings)
+            self._client, self._client_since = admin(self.settings), self.clock()
         return self._client

@@ -1,4 +1,4 @@
-"""A broker that has not heard of a new topic yet is asked again, and after a failure another client asks."""
+"""A broker that has not heard of a new topic yet is asked again; a client that goes on failing is replaced."""
 
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -73,12 +73,13 @@ async def test_a_topic_that_nobody_made_is_not_waited_for(monkeypatch: pytest.Mo
         await TopicAdmin(KafkaSettings(bootstrap_servers="127.0.0.1:1", topic="orders")).describe()
 
 
-async def test_after_a_failure_another_client_asks(monkeypatch: pytest.MonkeyPatch) -> None:
-    clients = [Unreachable([], []), Brokers([], [])]
+async def test_a_client_that_still_fails_after_a_while_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, clients = [0.0], [Unreachable([], []), Brokers([], [])]
     monkeypatch.setattr(topic_admin, "admin", lambda settings: clients.pop(0))
-    admin = TopicAdmin(KafkaSettings(bootstrap_servers="127.0.0.1:1", topic="orders"))
+    admin = TopicAdmin(KafkaSettings(bootstrap_servers="127.0.0.1:1", topic="orders"), clock=lambda: now[0])
 
-    with pytest.raises(StreamUnavailable):
-        await admin.ping()
+    for now[0] in (1.0, 2.0, 32.0):
+        with pytest.raises(StreamUnavailable):
+            await admin.ping()
 
     assert await admin.partitions() == 1
