@@ -209,7 +209,7 @@ class OrderSearchContract:
     async def test_of_a_state_no_more_than_so_many_are_counted(
         self, storage: Any, monkeypatch: pytest.MonkeyPatch, amount: None, q: str | None
     ) -> None:
-        for module in ("sql.order_search", "memory.storage"):
+        for module in ("sql.order_search", "memory.orders"):
             monkeypatch.setattr(f"orderflow.adapters.{module}.MOST_COUNTED", 3)
         for number in range(4):
             await placed(storage, f"O{number}")
