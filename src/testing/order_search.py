@@ -9,10 +9,10 @@ from attrs import evolve
 from ..adapters import order_terms
 from ..adapters.sql import order_search
 from ..application.orders.change_order import ChangeOrder
-from ..application.orders.queries import LATE_AFTER, OrderQuery, OrderSort
+from ..application.orders.queries import OrderQuery, OrderSort
 from ..domain.annotations import Annotations
 from ..domain.errors import InvalidInput
-from ..domain.lifecycle import OrderState
+from ..domain.lifecycle import LATE_AFTER, OrderState
 from ..entrypoints.wiring import storage_and_consumers
 from .order_queries import _ids, _pages
 from .orders import ADMIN, AT, assigned, placed, unit_of_work

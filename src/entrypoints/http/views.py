@@ -12,8 +12,9 @@ from msgspec.json import Encoder
 
 from ...application.event_log.records import Delivery
 from ...application.orders.order_view import LineView, OrderView, line_views
-from ...application.orders.queries import LATE_AFTER, StateCount
+from ...application.orders.queries import StateCount
 from ...domain.history import OrderFacts
+from ...domain.lifecycle import LATE_AFTER
 
 _JSON = Encoder(decimal_format="number")
 _SCALARS = frozenset({bool, Decimal, datetime, int, str, type(None)})
