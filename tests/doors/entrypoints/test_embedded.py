@@ -4,15 +4,16 @@ import asyncio
 import logging
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
+from attrs import evolve
 from orderflow import (
     Actor,
     InvalidInput,
@@ -141,6 +142,69 @@ async def test_what_an_application_gives_of_another_type_is_refused_and_named() 
         assert await refused(total=Decimal(30)) == "totalPrice"
         assert await refused(total=25.0) == "totalPrice"
         assert await refused(address={"street": "Main Street 1"}) == "address"
+        assert await refused(lines=[evolve(*pizzas(), price=Decimal("12.50"))]) == "orderDetails/0/price"
+        assert await refused(lines=[evolve(*pizzas(), discount=0)]) == "orderDetails/0/discount"
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"state": "deliverd"}, "state"),
+        ({"state": ["delivered", "done"]}, "state"),
+        ({"state": 5}, "state"),
+        ({"sort": "latest"}, "sort"),
+        ({"late": "no"}, "late"),
+        ({"available": 1}, "available"),
+        ({"limit": "10"}, "limit"),
+        ({"limit": True}, "limit"),
+        ({"limit": 1.5}, "limit"),
+        ({"created_from": "2024-01-01"}, "createdFrom"),
+        ({"created_until": date(2024, 1, 1)}, "createdUntil"),
+        ({"created_from": datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=1)))}, "createdFrom"),
+    ],
+)
+def test_a_condition_that_would_be_ignored_or_fail_later_is_refused(given: Any, field: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        OrderQuery(**given)
+
+    assert refused.value.field == field
+
+
+async def test_orders_are_listed_by_the_names_of_states_and_of_an_order() -> None:
+    async with OrderFlow.in_memory(consumers=()) as flow:
+        await lived(flow, "O1")
+        await placed(flow, "O2")
+        await placed(flow, "O3")
+
+        page = await flow.list_orders(OrderQuery(state="waiting_for_shipper", sort="oldest"))
+
+        assert [order.id for order in page.orders] == ["O2", "O3"]
+
+
+async def test_a_call_with_an_argument_of_another_type_is_refused_and_names_it() -> None:
+    async with OrderFlow.in_memory(consumers=["analytics"]) as flow:
+        untyped: Any = flow
+        operator = {"by": "op", "reason": "repaired"}
+        calls: dict[str, Callable[[], Awaitable[object]]] = {
+            "query": lambda: untyped.list_orders("C1"),
+            "asOf": lambda: untyped.order_as_of("O1", "2024-01-01"),
+            "by": lambda: untyped.redrive("analytics", by=Actor.parse("admin:x"), reason="repaired"),
+            "reason": lambda: untyped.redrive("analytics", by="op", reason=None),
+            "orderId": lambda: untyped.redrive("analytics", "\ud800", **operator),
+            "rate": lambda: untyped.redrive("analytics", rate="5", **operator),
+            "from": lambda: untyped.replay("analytics", 1, **operator),
+        }
+
+        for field, call in calls.items():
+            with pytest.raises(InvalidInput) as refused:
+                await call()
+            assert refused.value.field == field
+        with pytest.raises(InvalidInput, match="actor: 5 names no role"):
+            Actor.parse(cast("str", 5))
+        with pytest.raises(InvalidInput, match="correlation id: it is a int"), untyped.correlated(5):
+            pass
+        with pytest.raises(InvalidInput, match="traceparent"), untyped.correlated(traceparent=5):
+            pass
 
 
 @pytest.mark.parametrize("paid", ["no", "false", "", 0, 1])
