@@ -39,6 +39,7 @@ from ...application.sessions import Session
 from ...domain.errors import ConcurrentChange, Conflict, OrderNotFound, RequestAnswered
 from ...domain.lifecycle import ASSIGNABLE, OrderState
 from ...domain.order import Order
+from ...domain.text import is_identifier
 from .. import wire
 from ..order_terms import OrderTerms, has_term
 from ..paging import cursor_after, decode_cursor
@@ -212,13 +213,12 @@ class MemoryOrderQueries:
     storage: MemoryStorage
 
     async def get(self, order_id: str) -> Order:
-        try:
-            return self.storage._orders[order_id]
-        except KeyError:
-            raise OrderNotFound(order_id) from None
+        for order in (await self.get_all([order_id])).values():
+            return order
+        raise OrderNotFound(order_id)
 
     async def get_all(self, order_ids: Collection[str]) -> Mapping[str, Order]:
-        return {it: self.storage._orders[it] for it in order_ids if it in self.storage._orders}
+        return {it: self.storage._orders[it] for it in filter(is_identifier, order_ids) if it in self.storage._orders}
 
     async def list(self, query: OrderQuery) -> OrderPage:
         after = decode_cursor(query.cursor, query) if query.cursor is not None else None

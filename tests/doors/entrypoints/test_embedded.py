@@ -19,6 +19,7 @@ from orderflow import (
     InvalidInput,
     Money,
     NotPermitted,
+    Order,
     OrderEvent,
     OrderFlow,
     OrderLine,
@@ -205,6 +206,19 @@ async def test_a_call_with_an_argument_of_another_type_is_refused_and_names_it()
             pass
         with pytest.raises(InvalidInput, match="traceparent"), untyped.correlated(traceparent=5):
             pass
+
+
+@pytest.mark.parametrize("order_id", [["O1"], {"id": "O1"}, 5, None])
+async def test_an_id_of_another_type_fails_its_own_call_only(order_id: Any, tmp_path: Path) -> None:
+    async with OrderFlow.open(f"sqlite:///{tmp_path}/orders.db") as flow:
+        await placed(flow, "O1")
+        asked = ["O1", "O1", order_id, "O1", "O1"]
+
+        found = await asyncio.gather(*map(flow.get_order, asked), return_exceptions=True)
+        with pytest.raises(OrderNotFound):
+            await flow.record_payment(order_id)
+
+        assert [type(each) for each in found] == [Order, Order, OrderNotFound, Order, Order]
 
 
 @pytest.mark.parametrize("paid", ["no", "false", "", 0, 1])
