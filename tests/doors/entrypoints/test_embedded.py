@@ -221,6 +221,37 @@ async def test_an_id_of_another_type_fails_its_own_call_only(order_id: Any, tmp_
         assert [type(each) for each in found] == [Order, Order, OrderNotFound, Order, Order]
 
 
+class SafeText(str):
+    """A text of a subclass, as Django's templates and NumPy return it."""
+
+
+class FrozenTime(datetime):
+    """A time of a subclass, as libraries for tests return it."""
+
+
+@pytest.mark.parametrize("url", ["memory://", "sqlite:///orders.db"])
+async def test_texts_and_times_of_subclasses_are_stored_as_what_they_are(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    now = FrozenTime(2024, 5, 17, 12, tzinfo=UTC)
+    async with OrderFlow.open(url, clock=lambda: now) as flow:
+        line = evolve(*pizzas(), food_name=SafeText("Pizza"), food_id=SafeText("F1"))
+        name, note = SafeText("Ann"), SafeText("no onions")
+        pairs = {SafeText("table"): SafeText("12")}
+        given = {"customer_id": SafeText("C1"), "customer_name": name, "note": note, "metadata": pairs}
+        await placed(flow, SafeText("O1"), lines=[line], **given)
+        await flow.assign_shipper(SafeText("O1"), SafeText("S3"))
+        await flow.cancel_order("O1", SafeText("too late"))
+
+        order = await flow.get_order("O1")
+        events = [each.event for each in await flow.timeline("O1")]
+
+        assert (order.lines, order.cancel_reason) == (tuple(pizzas()), "too late")
+        assert [type(event.customer_id) for event in events] == [str] * len(events)
+        assert {event.occurred_at for event in events} == {datetime(2024, 5, 17, 12, tzinfo=UTC)}
+
+
 @pytest.mark.parametrize("paid", ["no", "false", "", 0, 1])
 async def test_a_payment_is_recorded_only_for_true_or_false(paid: Any) -> None:
     async with OrderFlow.in_memory(consumers=()) as flow:
