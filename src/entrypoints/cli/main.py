@@ -274,7 +274,7 @@ def _refuse_other_encodings(arguments: list[str]) -> None:
 def _print_error(error: str, hint: str = "") -> None:
     from rich.console import Console
 
-    console = Console(stderr=True, soft_wrap=True)
+    console = Console(stderr=True, soft_wrap=True, emoji=False)
     console.print(f"orderflow: {printable(error)}", style="red", highlight=False, markup=False)
     if hint:
         console.print(hint, highlight=False, markup=False)
