@@ -10,6 +10,7 @@ from time import monotonic
 from attrs import define, field, frozen
 
 from ..domain.errors import InvalidInput
+from ..domain.text import shown
 
 
 @define
@@ -68,8 +69,8 @@ class RateLimit:
     _next: float = field(default=-inf, init=False)
 
     def __attrs_post_init__(self) -> None:
-        if self.rate is not None and not 0 < self.rate < inf:
-            raise InvalidInput("rate", f"it is {self.rate:g}", "a number of events a second, more than 0")
+        if self.rate is not None and not (isinstance(self.rate, int | float) and 0 < self.rate < inf):
+            raise InvalidInput("rate", f"it is {shown(self.rate)}", "a number of events a second, more than 0")
 
     async def turn(self) -> None:
         """Wait for the next turn. Turns that were not used in time are lost."""

@@ -21,6 +21,8 @@ class OperatorNote:
 
     def __attrs_post_init__(self) -> None:
         for name, value in (("by", self.by), ("reason", self.reason)):
+            if not isinstance(value, str):
+                raise InvalidInput(name, f"it is a {type(value).__name__}", "text")
             if not value.strip() or len(value) > MAX_REASON_LENGTH or not value.isprintable():
                 raise InvalidInput(
                     name,

@@ -97,20 +97,22 @@ def caused_by(correlation_id: str, traceparent: str) -> Request:
 
 def is_correlation_id(text: str) -> bool:
     """Return whether it is 1 to 128 printable ASCII characters without spaces."""
-    return _CORRELATION.match(text) is not None
+    return isinstance(text, str) and _CORRELATION.match(text) is not None
 
 
 def checked_correlation_id(text: str) -> str:
     """Return ``text``. Raises InvalidInput if it is not a correlation id."""
     if not is_correlation_id(text):
         allowed = "1 to 128 printable ASCII characters without spaces"
-        raise InvalidInput("correlation id", f"{len(text)} characters, or others than these", allowed)
+        is_text = isinstance(text, str)
+        problem = f"{len(text)} characters, or others than these" if is_text else f"it is a {type(text).__name__}"
+        raise InvalidInput("correlation id", problem, allowed)
     return text
 
 
 def is_traceparent(text: str) -> bool:
     """Return whether it is well-formed, by https://www.w3.org/TR/trace-context/#traceparent-header."""
-    return _TRACEPARENT.match(text) is not None
+    return isinstance(text, str) and _TRACEPARENT.match(text) is not None
 
 
 def new_traceparent() -> str:

@@ -35,7 +35,7 @@ class Actor:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Return the actor of ``role:id`` (``restaurant:R7``). Raises InvalidInput."""
-        role, _, id_ = text.partition(":")
+        role, _, id_ = text.partition(":") if isinstance(text, str) else ("", "", "")
         try:
             return cls(Role(role), id_)
         except ValueError:

@@ -72,6 +72,9 @@ def _checked_total(line: OrderLine, currency: str) -> Decimal:
     identifier(line.food_id, field="foodId")
     text(line.food_name, field="foodName", at_least=1, at_most=MAX_NAME)
     quantity, price, discount = line.quantity, line.price, line.discount
+    for name, amount in (("price", price), ("discount", discount)):
+        if not isinstance(amount, Money):
+            raise InvalidInput(name, f"it is a {type(amount).__name__}", "Money")
     if isinstance(quantity, bool) or not isinstance(quantity, int):
         raise InvalidInput("quantity", shown(quantity), f"a whole number, 1 to {MAX_QUANTITY}")
     if not 1 <= quantity <= MAX_QUANTITY:
@@ -119,14 +122,16 @@ def _total_price(compute: Callable[[], Money]) -> Money:
         raise InvalidInput("totalPrice", error.problem, error.allowed) from error
 
 
-def utc(at: datetime) -> datetime:
+def utc(at: datetime, *, field: str = "at") -> datetime:
     """Return ``at`` in UTC. Raises InvalidInput for a time without a zone, or outside the years 1 to 9999 in UTC."""
+    if not isinstance(at, datetime):
+        raise InvalidInput(field, f"it is a {type(at).__name__}", "an aware datetime")
     if at.utcoffset() is None:
-        raise InvalidInput("at", "a time without a zone", "an aware datetime")
+        raise InvalidInput(field, f"{at.isoformat()} has no zone", "an aware datetime")
     try:
         return at.astimezone(UTC)
     except OverflowError:
-        raise InvalidInput("at", f"{at.isoformat()} is out of range", "years 1 to 9999 in UTC") from None
+        raise InvalidInput(field, f"{at.isoformat()} is out of range", "years 1 to 9999 in UTC") from None
 
 
 def time_in(text: str, *, field: str, allowed: str) -> datetime:

@@ -115,6 +115,8 @@ class OrderFlow:
             raise InvalidInput("consumers", f"it is a {type(consumers).__name__}", "a list of names of consumers")
         names = []
         for asked in consumers:
+            if not isinstance(asked, str):
+                raise InvalidInput("consumers", f"it has a {type(asked).__name__}", "a list of names of consumers")
             settings, name = with_consumer(settings, asked)
             names.append(name)
         flow = cls(
@@ -316,11 +318,11 @@ class OrderFlow:
         return await self.use_cases.get_order(order_id, by=by)
 
     async def list_orders(self, query: OrderQuery | None = None, *, by: Actor = SYSTEM) -> OrderPage:
-        return await self.use_cases.list_orders(query or OrderQuery(), by=by)
+        return await self.use_cases.list_orders(OrderQuery() if query is None else query, by=by)
 
     async def count_orders(self, query: OrderQuery | None = None, *, by: Actor = SYSTEM) -> Sequence[StateCount]:
         """Count the orders that ``list_orders`` lists, by state; of each at most MOST_COUNTED."""
-        return await self.use_cases.list_orders.count(query or OrderQuery(), by=by)
+        return await self.use_cases.list_orders.count(OrderQuery() if query is None else query, by=by)
 
     async def timeline(self, order_id: str, *, by: Actor = SYSTEM) -> Sequence[Delivery]:
         return await self.use_cases.timeline(order_id, by=by)

@@ -35,8 +35,12 @@ def _check_url(value: str, *schemes: str) -> None:
     _check_host(urlsplit(value).hostname or "")
 
 
-def check_tracing_endpoint(_: object, __: object, value: str) -> None:
+def check_http_url(value: str) -> None:
     _check_url(value, "http:", "https:")
+
+
+def check_tracing_endpoint(_: object, __: object, value: str) -> None:
+    check_http_url(value)
 
 
 def check_redis_url(_: object, __: object, value: str) -> None:
@@ -67,7 +71,7 @@ def check_protected_url(_: object, __: object, value: str) -> None:
 
 
 def check_proxy_url(_: object, __: object, value: str) -> None:
-    _check_url(value, "http:", "https:")
+    check_http_url(value)
 
 
 def check_origins(_: object, __: object, value: tuple[str, ...]) -> None:

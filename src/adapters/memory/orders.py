@@ -10,6 +10,7 @@ from ...application.orders.queries import MOST_COUNTED, OpenOrders, OrderPage, O
 from ...domain.errors import OrderNotFound
 from ...domain.lifecycle import ASSIGNABLE, OrderState
 from ...domain.order import Order
+from ...domain.text import is_identifier
 from ..order_terms import OrderTerms, has_term
 from ..paging import cursor_after, decode_cursor
 
@@ -20,13 +21,12 @@ class MemoryOrderQueries:
     phone_region: str
 
     async def get(self, order_id: str) -> Order:
-        try:
-            return self.orders[order_id]
-        except KeyError:
-            raise OrderNotFound(order_id) from None
+        if not (found := await self.get_all([order_id])):
+            raise OrderNotFound(order_id)
+        return next(iter(found.values()))
 
     async def get_all(self, order_ids: Collection[str]) -> Mapping[str, Order]:
-        return {it: self.orders[it] for it in order_ids if it in self.orders}
+        return {it: self.orders[it] for it in filter(is_identifier, order_ids) if it in self.orders}
 
     async def list(self, query: OrderQuery) -> OrderPage:
         after = decode_cursor(query.cursor, query) if query.cursor is not None else None

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from ...domain.errors import InvalidInput, NotConfigured
 from ...domain.text import shown
+from ..wire.fields import plain_value
 from .errors import RECONNECT, driver_error, reaction_to, read_only
 
 ALLOWED_URLS = "postgresql://user:password@host:port/database, sqlite:///relative.db or sqlite:////absolute.db"
@@ -43,7 +44,7 @@ READING = "orderflow_reading"
 
 
 def to_json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
+    return msgspec.json.encode(value, enc_hook=plain_value).decode()
 
 
 @frozen

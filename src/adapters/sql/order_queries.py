@@ -56,9 +56,9 @@ class SqlOrderQueries:
     terms: OrderTerms = WITHOUT_REGION
 
     async def get(self, order_id: str) -> Order:
-        if (order := (await self.get_all([order_id])).get(order_id)) is None:
+        if not (found := await self.get_all([order_id])):
             raise OrderNotFound(order_id)
-        return order
+        return next(iter(found.values()))
 
     async def get_all(self, order_ids: Collection[str]) -> Mapping[str, Order]:
         """Read PostgreSQL without SQLAlchemy, which saves a fifth of the CPU time of a change."""

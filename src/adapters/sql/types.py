@@ -22,6 +22,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
+from ..wire.fields import plain_value
+
 metadata = MetaData(
     naming_convention={
         "pk": "%(table_name)s_pk",
@@ -47,7 +49,8 @@ def partial_index(name: str | None, *columns: Column[Any], where: TextClause) ->
 
 def stored_time(at: datetime) -> str:
     """Return ``at`` in UTC as text of fixed width, which sorts correctly and which PostgreSQL reads, too."""
-    text = encode(at if at.tzinfo is UTC else at.astimezone(UTC))[1:-2].decode()  # half the time of isoformat
+    moment = at if at.tzinfo is UTC else at.astimezone(UTC)
+    text = encode(moment, enc_hook=plain_value)[1:-2].decode()  # half the time of isoformat
     return f"{text}+00:00" if len(text) == _WITH_MICROSECONDS else f"{text}.000000+00:00"
 
 

@@ -11,11 +11,11 @@ from ...application.event_log.records import LogRecord
 from ...domain.errors import EventTooLarge, UndecodableEvent
 from ...domain.events import OrderEvent
 from .envelope import DATA, CreatedData, Envelope, EnvelopeOf, EventData
-from .fields import decoder, utc
+from .fields import decoder, plain_value, utc
 from .problems import DECODING_ERRORS, contradictions, undecodable_event
 from .translation import EnvelopeFields, data_of, event_of, time_in_data
 
-_ENCODER = Encoder(decimal_format="number")
+_ENCODER = Encoder(decimal_format="number", enc_hook=plain_value)
 _OUTER = decoder(EnvelopeOf[Raw])
 _DATA: Mapping[str, Decoder[Any]] = {kind: decoder(data) for kind, data in DATA.items()}
 

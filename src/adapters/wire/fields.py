@@ -79,6 +79,20 @@ def decoder(kind: type[T]) -> Decoder[T]:
     return Decoder(kind, dec_hook=_amount, float_hook=Decimal)
 
 
+def plain_value(value: object) -> object:
+    """Return the text, whole number or time of a subclass, such as Django's SafeString, as what JSON has for it.
+
+    For ``enc_hook``: msgspec encodes only the types themselves. Raises TypeError for other values.
+    """
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int.__int__(value)
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    raise TypeError(f"a {type(value).__name__} is no value of JSON")
+
+
 def _amount(kind: type, value: object) -> Decimal:
     if type(value) is int:
         value = Decimal(value)

@@ -12,7 +12,7 @@ from ...domain.errors import InvalidInput, UndecodableEvent
 from ...domain.text import MAX_IDENTIFIER, identifier
 from .contract.header_schema import BUCKET, EPOCH, MAX_TEXT, POSITION, SEQUENCE, TEXT
 from .envelope import DATA, Envelope
-from .fields import TIME, Time, decoder, utc
+from .fields import TIME, Time, decoder, plain_value, utc
 from .problems import DECODING_ERRORS, RECORD_VALUE, FieldProblem, truncated
 
 Headers = Sequence[tuple[str, bytes | None]]
@@ -56,7 +56,7 @@ def header_texts(record: LogRecord, *, source: str, epoch: int = FIRST_EPOCH) ->
         "ce_source": source,
         "ce_type": type_,
         "ce_subject": order_id,
-        "ce_time": encode(utc(occurred_at))[1:-1],
+        "ce_time": encode(utc(occurred_at), enc_hook=plain_value)[1:-1],
         "content-type": _CONTENT_TYPE,
         "bucket": b"%d" % bucket,
         "position": b"%d" % position,

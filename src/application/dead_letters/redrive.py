@@ -8,6 +8,7 @@ from typing import Generic
 from attrs import evolve, frozen
 
 from ...domain.errors import Unavailable
+from ...domain.text import identifier
 from ..backoff import RateLimit
 from ..clock import Clock
 from ..consuming.consumer import Consumer, ConsumerStore, HandlingObserver, OutsideConsumer, T
@@ -106,7 +107,8 @@ class Redrive(Generic[T]):
     ) -> Sequence[DeadLetter]:
         if order_id is None:
             return await self.dead_letters.blocking(self.consumer.name, error=error, limit=limit)
-        first = (await self.dead_letters.of_order(self.consumer.name, order_id))[:1]
+        wanted = identifier(order_id, field="orderId")
+        first = (await self.dead_letters.of_order(self.consumer.name, wanted))[:1]
         return [dead_letter for dead_letter in first if error in (None, dead_letter.error)]
 
     async def _order(self, order_id: str, note: OperatorNote, pace: RateLimit) -> tuple[int, DeadLetter | None]:

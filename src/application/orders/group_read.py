@@ -6,6 +6,7 @@ from attrs import define, field
 
 from ...domain.errors import OrderNotFound, Unavailable
 from ...domain.order import Order
+from ...domain.text import is_identifier
 from .batching import Batcher, Batching, own
 from .ports import OrderQueries
 
@@ -25,6 +26,8 @@ class GroupRead:
         self._batcher = Batcher(self._read, self.options)
 
     async def __call__(self, order_id: str) -> Order:
+        if not is_identifier(order_id):
+            raise OrderNotFound(order_id)
         return await self._batcher(order_id)
 
     async def _read(self, order_ids: Sequence[str]) -> Sequence[Order | Exception]:

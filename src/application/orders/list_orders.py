@@ -35,6 +35,8 @@ class ListOrders:
     def allowed(self, query: OrderQuery, by: Actor) -> OrderQuery:
         """Return ``query`` for what ``by`` may see. Raises InvalidInput."""
         check_actor(by)
+        if not isinstance(query, OrderQuery):
+            raise InvalidInput("query", f"it is a {type(query).__name__}", "an OrderQuery")
         query = evolve(query, at=self.clock(), annotations_visible=True)
         match by.role:
             case Role.CUSTOMER:

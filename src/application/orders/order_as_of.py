@@ -5,8 +5,9 @@ from datetime import datetime
 from attrs import frozen
 
 from ...domain.actor import Actor
-from ...domain.errors import InvalidInput, OrderNotFound
+from ...domain.errors import OrderNotFound
 from ...domain.history import OrderFacts, fold
+from ...domain.validation import utc
 from .order_timeline import OrderTimeline
 
 
@@ -17,8 +18,7 @@ class OrderAsOf:
     timeline: OrderTimeline
 
     async def __call__(self, order_id: str, moment: datetime, *, by: Actor) -> OrderFacts:
-        if moment.tzinfo is None:
-            raise InvalidInput("asOf", f"{moment.isoformat()} has no zone", "RFC 3339 with a zone")
+        moment = utc(moment, field="asOf")
         deliveries = await self.timeline(order_id, by=by)
         until = [d.event for d in deliveries if d.event.occurred_at <= moment]
         if not until:

@@ -11,6 +11,7 @@ from ...domain.errors import InvalidInput
 from ...domain.lifecycle import LATE_AFTER, OrderState
 from ...domain.order import Order
 from ...domain.text import identifier, shown, text
+from ...domain.validation import utc
 
 MAX_PAGE = 200
 DEFAULT_PAGE = 50
@@ -45,10 +46,16 @@ class OrderSort(StrEnum):
             raise InvalidInput("sort", f"{shown(text)} is no order of a list", ", ".join(cls)) from None
 
 
-def _states(given: OrderState | Iterable[OrderState] | None) -> tuple[OrderState, ...]:
+def _sort(given: OrderSort | str) -> OrderSort:
+    return OrderSort.parse(given)
+
+
+def _states(given: OrderState | str | Iterable[OrderState | str] | None) -> tuple[OrderState, ...]:
+    """Return the states, which may be given by name, each once. Raises InvalidInput."""
     if given is None:
         return ()
-    wanted = {given} if isinstance(given, OrderState) else set(given)
+    several = [given] if isinstance(given, str) or not isinstance(given, Iterable) else given
+    wanted = {OrderState.parse(state) for state in several}
     return tuple(state for state in OrderState if state in wanted)
 
 
@@ -72,7 +79,7 @@ class OrderQuery:
     annotations_visible: bool = True
     late: bool = False
     at: datetime | None = None
-    sort: OrderSort = OrderSort.NEWEST
+    sort: OrderSort = field(default=OrderSort.NEWEST, converter=_sort)
     created_from: datetime | None = None
     created_until: datetime | None = None
     cursor: str | None = None
@@ -82,6 +89,9 @@ class OrderQuery:
         for name in ("customer_id", "restaurant_id", "shipper_id"):
             if (value := getattr(self, name)) is not None:
                 identifier(value, field=name.replace("_id", "Id"))
+        for name, flag in (("available", self.available), ("late", self.late)):
+            if not isinstance(flag, bool):
+                raise InvalidInput(name, f"it is {shown(flag)}", "True or False")
         if self.available and self.shipper_id is not None:
             raise InvalidInput("shipperId", "an available order has no shipper", "available or shipperId, not both")
         if self.q is not None:
@@ -89,11 +99,11 @@ class OrderQuery:
         if self.state and not self.states:
             kind = "late" if self.late else "longest in its state"
             raise InvalidInput("state", f"an order that is {self.state[0]} is never {kind}", ", ".join(OPEN))
-        if not 1 <= self.limit <= MAX_PAGE:
-            raise InvalidInput("limit", str(self.limit), f"1 to {MAX_PAGE}")
+        if isinstance(self.limit, bool) or not isinstance(self.limit, int) or not 1 <= self.limit <= MAX_PAGE:
+            raise InvalidInput("limit", shown(self.limit), f"a whole number, 1 to {MAX_PAGE}")
         for name, moment in (("createdFrom", self.created_from), ("createdUntil", self.created_until)):
-            if moment is not None and moment.tzinfo is None:
-                raise InvalidInput(name, f"{moment.isoformat()} has no zone", "RFC 3339 with a zone")
+            if moment is not None:
+                utc(moment, field=name)
 
     @property
     def states(self) -> tuple[OrderState, ...]:

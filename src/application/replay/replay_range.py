@@ -9,7 +9,7 @@ from typing import Protocol
 from attrs import frozen
 
 from ...domain.errors import InvalidInput, OrderNotFound
-from ...domain.text import identifier
+from ...domain.text import identifier, shown
 from ...domain.validation import time_in
 from ..event_log.ports import EventLog, TopicReader
 from ..event_log.records import Address, LogRecord, Positions
@@ -35,6 +35,8 @@ class ReplayStart:
 
         Raises InvalidInput.
         """
+        if not isinstance(text, str):
+            raise InvalidInput("from", f"{shown(text)} is a {type(text).__name__}", f"text: {ALLOWED}")
         if text.startswith("order:"):
             return cls(order_id=identifier(text.removeprefix("order:"), field="from"))
         if found := _POSITION.fullmatch(text):

@@ -32,7 +32,7 @@ class Documents:
     _line: int = field(default=1, init=False)
     """The line of what comes next."""
     _begins: int = field(default=1, init=False)
-    """The line on which the document in ``_kept`` begins, blanks included."""
+    """The line on which the document in ``_kept`` begins."""
     _kept: bytearray = field(factory=bytearray, init=False)
     _too_long: bool = field(default=False, init=False)
     _found: int = field(default=0, init=False)
@@ -97,6 +97,9 @@ class Documents:
             raise InvalidInput(f"line {self._line}", "there is more after the end of the array", "one array")
 
     def _keep(self, part: bytes) -> None:
+        if not self._kept and not self._too_long:
+            self._begins += _newlines_before(part)
+            part = part.lstrip(_BLANK)
         if self._too_long or len(self._kept) + len(part) > self.limit:
             self._too_long = True
             self._kept.clear()
@@ -110,7 +113,7 @@ class Documents:
         self._too_long, self._begins = False, self._line
         if too_long or content.strip(_BLANK) or empty:
             self._found += 1
-            yield Document(begins + _newlines_before(content), None if too_long else content.strip(_BLANK))
+            yield Document(begins, None if too_long else content.strip(_BLANK))
 
 
 def _newlines_before(content: bytes) -> int:

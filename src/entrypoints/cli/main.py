@@ -9,10 +9,11 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, CycloptsError, Group, Parameter
+from cyclopts import App, CycloptsError, Group, Parameter, Token, convert
 
 from ...domain.errors import (
     CommandRefused,
@@ -131,11 +132,20 @@ _UNDECODED = re.compile("[\ud800-\udfff]")
 
 logger = logging.getLogger("orderflow")
 
+
+def _unrounded(kind: type, tokens: Sequence[Token]) -> object:
+    """Convert an argument as cyclopts does, which would round a fraction: half an hour would be none."""
+    if kind is int and "." in tokens[0].value:
+        raise ValueError(f"{shown(tokens[0].value)} is no whole number")
+    return convert(kind, tokens)
+
+
 app = App(
     name="orderflow",
     help="Event-driven order flow for food delivery.",
     help_format="plaintext",  # importing a renderer of Markdown takes longer than all the rest
     version_flags=["--version"],
+    default_parameter=Parameter(converter=_unrounded),
 )
 for name, commands in COMMANDS.items():
     group = Group.create_ordered(name)
@@ -274,7 +284,7 @@ def _refuse_other_encodings(arguments: list[str]) -> None:
 def _print_error(error: str, hint: str = "") -> None:
     from rich.console import Console
 
-    console = Console(stderr=True, soft_wrap=True)
+    console = Console(stderr=True, soft_wrap=True, emoji=False)
     console.print(f"orderflow: {printable(error)}", style="red", highlight=False, markup=False)
     if hint:
         console.print(hint, highlight=False, markup=False)

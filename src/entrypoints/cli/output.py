@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from io import TextIOWrapper
+from io import BufferedWriter, RawIOBase, TextIOWrapper
 from threading import current_thread, main_thread
 from typing import IO, BinaryIO
 
@@ -71,11 +71,12 @@ def ignore_impossible_width() -> None:
 def open_standard_streams() -> None:
     """Replace the process's streams. A stream that is closed is opened on the null device.
 
-    Otherwise the next file or connection would take its descriptor, and receive what is printed.
+    Otherwise the next file or connection would take its descriptor, and receive what is printed. One that another
+    program, such as Node.js, has left non-blocking would end a file where its writer pauses.
     """
     for descriptor, mode in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):  # using 0 or 1 still fails
         try:
-            os.fstat(descriptor)
+            os.set_blocking(descriptor, True)
         except OSError:
             os.open(os.devnull, mode)
     sys.stdout = _opened(sys.stdout, 1, StandardOutput)
@@ -86,8 +87,11 @@ def _opened(stream: IO[str] | None, descriptor: int, kind: type[TextIOWrapper]) 
     if not isinstance(stream, TextIOWrapper):
         binary = os.fdopen(descriptor, "wb", closefd=False)
         return kind(binary, encoding=_UTF_8, errors="backslashreplace")
-    encoding, buffering = stream.encoding, stream.line_buffering
-    return kind(stream.detach(), encoding=encoding, errors="backslashreplace", line_buffering=buffering)
+    encoding, by_line = stream.encoding, stream.line_buffering or stream.write_through
+    binary = stream.detach()
+    if isinstance(binary, RawIOBase):  # PYTHONUNBUFFERED: without a buffer, a write to a full disk may be cut off
+        binary = BufferedWriter(binary)
+    return kind(binary, encoding=encoding, errors="backslashreplace", line_buffering=by_line)
 
 
 def discard(stream: IO[str]) -> None:

@@ -61,7 +61,7 @@ class Session:
         """The console of standard error, for progress bars."""
         from rich.console import Console
 
-        return Console(stderr=True)
+        return Console(stderr=True, emoji=False)
 
     def info(self, text: str) -> None:
         """Print a message on standard error."""

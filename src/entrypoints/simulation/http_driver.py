@@ -1,13 +1,18 @@
 """Executes a day's steps over the HTTP API of a running service."""
 
 import asyncio
+import re
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
 from ...application.orders.create_order import NewOrder
 from ...domain.errors import IllegalTransition, InvalidInput, NotConfigured, Unavailable
-from ...domain.lifecycle import OrderState
+from ...domain.lifecycle import OrderState, next_states
+from ...domain.text import shown
+from ..masking import masked_url
+from ..url_checks import check_http_url
 from .dispatch_plan import Step, StepAction
 
 TOO_MANY_REQUESTS = 429
@@ -28,15 +33,22 @@ class HttpOrderClient:
 
         Raises:
             NotConfigured: if the extra ``http`` is not installed.
-            InvalidInput: if ``url`` is not an HTTP URL.
+            InvalidInput: if ``url`` is not an HTTP URL, or ``token`` is none that a header can carry.
         """
         try:
             import httpx
         except ModuleNotFoundError as e:
             raise NotConfigured("--url needs httpx", "pip install 'orderflow-service[http]'") from e
-        if not url.startswith(("http://", "https://")):
-            raise InvalidInput("url", repr(url), "http://HOST:PORT or https://HOST:PORT")
-        self._httpx = httpx
+        self._httpx, self._name = httpx, masked_url(url)
+        allowed = "http://HOST:PORT or https://HOST:PORT"
+        try:
+            check_http_url(url or "without a host")
+        except ValueError as e:
+            raise InvalidInput("url", f"{shown(self._name)} is {e}", allowed) from e
+        if token is not None and not re.match(r"[!-~]+\Z", token):
+            raise InvalidInput(
+                "token", "it is empty, or has characters that no token has", "printable ASCII, no spaces"
+            )
         limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._client = httpx.AsyncClient(base_url=url, headers=headers, limits=limits, timeout=30)
@@ -64,26 +76,33 @@ class HttpOrderClient:
             response = await self._respond(method, path, content, headers)
         answer = self._body(response)
         if response.is_success:
-            return OrderState(answer["state"])
+            return self._state(answer)
         if answer.get("code") == IllegalTransition.code:
             raise IllegalTransition(
                 order_id=order.order_id or "",
                 action=step.action,
-                state=answer["state"],
-                allowed=tuple(answer.get("allowed", ())),
-                guard=answer.get("guard", ""),
-                unlock=answer.get("unlock", ""),
+                state=self._state(answer),
+                allowed=next_states(self._state(answer)),
+                guard=str(answer.get("guard", "")),
+                unlock=str(answer.get("unlock", "")),
             )
         if response.status_code >= 500:
-            raise Unavailable(str(self._client.base_url), str(answer.get("detail", response.status_code)))
+            raise Unavailable(self._name, str(answer.get("detail", response.status_code)))
         raise InvalidInput(f"{method} {path}", str(answer.get("detail", answer)), "see the service's response")
 
     async def _respond(self, method: str, path: str, content: bytes, headers: dict[str, str]) -> Any:
         """Return the response. Raises Unavailable if there is none."""
         try:
             return await self._client.request(method, path, content=content, headers=headers)
-        except self._httpx.TransportError as e:
-            raise Unavailable(str(self._client.base_url), repr(e)) from e
+        except self._httpx.RequestError as e:
+            raise Unavailable(self._name, repr(e)) from e
+
+    def _state(self, answer: dict[str, Any]) -> OrderState:
+        """Return the order's state in the answer. Raises Unavailable if there is none: the server is no orderflow."""
+        try:
+            return OrderState(str(answer.get("state")))
+        except ValueError as e:
+            raise Unavailable(self._name, "the server is not orderflow: its answer has no state of an order") from e
 
     def _body(self, response: Any) -> dict[str, Any]:
         """Return the JSON object in the response. Raises Unavailable if there is none: the server is no orderflow."""
@@ -93,9 +112,7 @@ class HttpOrderClient:
             body = None
         if not isinstance(body, dict):
             kind = response.headers.get("Content-Type", "no content type")
-            raise Unavailable(
-                str(self._client.base_url), f"the server is not orderflow: {response.status_code}, {kind}"
-            )
+            raise Unavailable(self._name, f"the server is not orderflow: {response.status_code}, {kind}")
         return body
 
 
@@ -105,7 +122,7 @@ def _seconds(retry_after: str) -> float:
 
 
 def _request(step: Step, order: NewOrder) -> tuple[str, str, dict[str, Any]]:
-    path = f"/v1/orders/{order.order_id}"
+    path = f"/v1/orders/{quote(order.order_id or '', safe='')}"
     match step.action:
         case StepAction.PLACE:
             return "POST", "/v1/orders", _placed(order)

@@ -44,6 +44,8 @@ from tests.support.waiting import eventually
         (["listen", "--forward-to", "http://127.0.0.1:1/", "--events", "-5"], "events"),
         (["rollout", "set", "5", "--by", "ann", "--reason", "x" * 501], "501 characters"),
         (["tokens", "make", "--role", "king", "--id", "K1"], "king"),
+        (["tokens", "rotate", "abc", "--hours", "0.5"], "'0.5' is no whole number"),
+        (["orders", "transition", "o1", "preparing", "--version", "1.5"], "'1.5' is no whole number"),
         (["contacts", "set", "someone", "--email", "a@example.org"], "someone"),
         (["--settings", "nowhere.toml", "config"], "nowhere.toml"),
     ],

@@ -65,6 +65,14 @@ def test_an_error_shows_hostile_text_without_obeying_it(lived_once: CommandLine,
         assert not _UNSAFE.search(answer.err), arguments
 
 
+def test_an_id_between_colons_is_printed_as_it_is_and_not_as_a_picture(cli: CommandLine) -> None:
+    made = cli("tokens", "make", "--role", "restaurant", "--id", "a:b")
+    missing = cli("orders", "show", "1:fire:2")
+
+    assert "the token of restaurant:a:b;" in made.err
+    assert "'1:fire:2'" in missing.err
+
+
 def test_an_argument_that_is_no_text_is_refused(lived_once: CommandLine) -> None:
     answer = lived_once("orders", "show", "\udcff")
 

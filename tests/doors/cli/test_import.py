@@ -28,6 +28,19 @@ def counts(report: dict[str, object]) -> dict[str, object]:
     return {name: report[name] for name in ("orders", "placed", "existing", "refused")}
 
 
+def importing(cli: CommandLine, folder: Path, *, stdin: int, **environment: str) -> "subprocess.Popen[bytes]":
+    """Start an import of standard input in a process of its own."""
+    ours = {n: v for n, v in os.environ.items() if not n.startswith("ORDERFLOW_")}
+    return subprocess.Popen(
+        [sys.executable, "-c", "from orderflow.entrypoints.cli import main; main()", "orders", "import", "-"],
+        stdin=stdin,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env={**ours, **environment, "ORDERFLOW_DATABASE_URL": cli.database_url},
+        cwd=folder,
+    )
+
+
 @pytest.mark.parametrize("form", ["lines", "array"])
 def test_every_order_of_a_file_is_created_and_a_second_run_changes_nothing(
     cli: CommandLine, tmp_path: Path, form: str
@@ -151,15 +164,7 @@ def test_only_the_first_refusals_are_listed_and_all_are_counted(cli: CommandLine
 def test_orders_from_a_pipe_are_created_while_it_is_open_and_ctrl_c_ends_the_import(
     cli: CommandLine, tmp_path: Path
 ) -> None:
-    environment = {n: v for n, v in os.environ.items() if not n.startswith("ORDERFLOW_")}
-    program = [sys.executable, "-c", "from orderflow.entrypoints.cli import main; main()", "orders", "import", "-"]
-    with subprocess.Popen(
-        program,
-        stdin=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**environment, "ORDERFLOW_DATABASE_URL": cli.database_url},
-        cwd=tmp_path,
-    ) as process:
+    with importing(cli, tmp_path, stdin=subprocess.PIPE) as process:
         assert process.stdin
         assert process.stderr
         process.stdin.write(lines(1, 2).encode())
@@ -170,6 +175,40 @@ def test_orders_from_a_pipe_are_created_while_it_is_open_and_ctrl_c_ends_the_imp
         talk = process.stderr.read().decode()
 
     assert (code, "Traceback" in talk) == (130, False), talk
+
+
+def test_a_pipe_that_another_program_left_non_blocking_is_read_to_its_end(cli: CommandLine, tmp_path: Path) -> None:
+    end, ours = os.pipe()
+    os.set_blocking(end, False)
+
+    with importing(cli, tmp_path, stdin=end) as process:
+        os.close(end)
+        with open(ours, "wb", buffering=0) as pipe:
+            pipe.write(lines(1).encode())
+            eventually(lambda: ids(cli) == {"o1"}, every=0.2, that="the first order is there")
+            pipe.write(lines(2).encode())
+        process.communicate(timeout=60)
+
+    assert (process.returncode, ids(cli)) == (0, {"o1", "o2"})
+
+
+def test_a_refused_line_is_named_at_once_also_where_python_is_to_buffer_nothing(
+    cli: CommandLine, tmp_path: Path
+) -> None:
+    with importing(cli, tmp_path, stdin=subprocess.PIPE, PYTHONUNBUFFERED="1") as process:
+        assert process.stdin
+        assert process.stderr
+        os.set_blocking(process.stderr.fileno(), False)
+        process.stdin.write(b"{}\n")
+        process.stdin.flush()
+        talk = bytearray()
+
+        def named() -> bool:
+            talk.extend(process.stderr.read() or b"")  # type: ignore[union-attr]
+            return b"line 1:" in talk
+
+        eventually(named, every=0.2, that="the line is named while the pipe is open")
+        process.kill()
 
 
 def test_memory_does_not_grow_with_the_file(cli: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -192,6 +192,10 @@ def test_a_broken_row_is_refused_with_its_file_line_and_column(
         (["--on", "tomorrow"], "on"),
         (["--wait", "-1"], "wait"),
         (["--url", "ftp://127.0.0.1"], "url"),
+        (["--url", ""], "url"),
+        (["--url", "http://127.0.0.1:99999"], "url"),
+        (["--url", "http://127.0.0.1", "--token", "é"], "token"),
+        (["--url", "http://127.0.0.1", "--token", ""], "token"),
         (["--prefix", "two words "], "orderId"),
     ],
     ids=str,
@@ -210,6 +214,13 @@ def test_a_service_that_does_not_respond_is_unavailable(cli: CommandLine, small_
     answer = cli("simulate", "run", small_day, "--url", f"http://127.0.0.1:{free_port()}")
 
     assert (answer.code, answer.out) == (5, "")
+
+
+def test_a_password_in_the_url_of_a_service_is_not_printed(cli: CommandLine, small_day: Path) -> None:
+    answer = cli("simulate", "run", small_day, "--url", f"http://user:s3cret@127.0.0.1:{free_port()}")
+
+    assert answer.code == 5
+    assert "s3cret" not in answer.out + answer.err
 
 
 class _Proxy(BaseHTTPRequestHandler):
@@ -234,6 +245,30 @@ def test_a_url_of_another_service_is_unavailable(cli: CommandLine, small_day: Pa
         server.shutdown()
     assert (answer.code, answer.out) == (5, "")
     assert "not orderflow: 502, text/html" in answer.err
+
+
+class _Another(BaseHTTPRequestHandler):
+    """A service of another kind, which answers in JSON."""
+
+    def do_POST(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "11")
+        self.end_headers()
+        self.wfile.write(b'{"ok":true}')
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Log nothing."""
+
+
+def test_an_answer_without_the_state_of_an_order_is_of_another_service(cli: CommandLine, small_day: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Another) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+
+        answer = cli("simulate", "run", small_day, "--url", f"http://127.0.0.1:{server.server_port}")
+
+        server.shutdown()
+    assert (answer.code, answer.out) == (5, "")
+    assert "the server is not orderflow" in answer.err
 
 
 class _Busy(BaseHTTPRequestHandler):

@@ -4,20 +4,22 @@ import asyncio
 import logging
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
+from attrs import evolve
 from orderflow import (
     Actor,
     InvalidInput,
     Money,
     NotPermitted,
+    Order,
     OrderEvent,
     OrderFlow,
     OrderLine,
@@ -141,6 +143,113 @@ async def test_what_an_application_gives_of_another_type_is_refused_and_named() 
         assert await refused(total=Decimal(30)) == "totalPrice"
         assert await refused(total=25.0) == "totalPrice"
         assert await refused(address={"street": "Main Street 1"}) == "address"
+        assert await refused(lines=[evolve(*pizzas(), price=Decimal("12.50"))]) == "orderDetails/0/price"
+        assert await refused(lines=[evolve(*pizzas(), discount=0)]) == "orderDetails/0/discount"
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"state": "deliverd"}, "state"),
+        ({"state": ["delivered", "done"]}, "state"),
+        ({"state": 5}, "state"),
+        ({"sort": "latest"}, "sort"),
+        ({"late": "no"}, "late"),
+        ({"available": 1}, "available"),
+        ({"limit": "10"}, "limit"),
+        ({"limit": True}, "limit"),
+        ({"limit": 1.5}, "limit"),
+        ({"created_from": "2024-01-01"}, "createdFrom"),
+        ({"created_until": date(2024, 1, 1)}, "createdUntil"),
+        ({"created_from": datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=1)))}, "createdFrom"),
+    ],
+)
+def test_a_condition_that_would_be_ignored_or_fail_later_is_refused(given: Any, field: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        OrderQuery(**given)
+
+    assert refused.value.field == field
+
+
+async def test_orders_are_listed_by_the_names_of_states_and_of_an_order() -> None:
+    async with OrderFlow.in_memory(consumers=()) as flow:
+        await lived(flow, "O1")
+        await placed(flow, "O2")
+        await placed(flow, "O3")
+
+        page = await flow.list_orders(OrderQuery(state="waiting_for_shipper", sort="oldest"))
+
+        assert [order.id for order in page.orders] == ["O2", "O3"]
+
+
+async def test_a_call_with_an_argument_of_another_type_is_refused_and_names_it() -> None:
+    async with OrderFlow.in_memory(consumers=["analytics"]) as flow:
+        untyped: Any = flow
+        operator = {"by": "op", "reason": "repaired"}
+        calls: dict[str, Callable[[], Awaitable[object]]] = {
+            "query": lambda: untyped.list_orders("C1"),
+            "asOf": lambda: untyped.order_as_of("O1", "2024-01-01"),
+            "by": lambda: untyped.redrive("analytics", by=Actor.parse("admin:x"), reason="repaired"),
+            "reason": lambda: untyped.redrive("analytics", by="op", reason=None),
+            "orderId": lambda: untyped.redrive("analytics", "\ud800", **operator),
+            "rate": lambda: untyped.redrive("analytics", rate="5", **operator),
+            "from": lambda: untyped.replay("analytics", 1, **operator),
+        }
+
+        for field, call in calls.items():
+            with pytest.raises(InvalidInput) as refused:
+                await call()
+            assert refused.value.field == field
+        with pytest.raises(InvalidInput, match="actor: 5 names no role"):
+            Actor.parse(cast("str", 5))
+        with pytest.raises(InvalidInput, match="correlation id: it is a int"), untyped.correlated(5):
+            pass
+        with pytest.raises(InvalidInput, match="traceparent"), untyped.correlated(traceparent=5):
+            pass
+
+
+@pytest.mark.parametrize("order_id", [["O1"], {"id": "O1"}, 5, None])
+async def test_an_id_of_another_type_fails_its_own_call_only(order_id: Any, tmp_path: Path) -> None:
+    async with OrderFlow.open(f"sqlite:///{tmp_path}/orders.db") as flow:
+        await placed(flow, "O1")
+        asked = ["O1", "O1", order_id, "O1", "O1"]
+
+        found = await asyncio.gather(*map(flow.get_order, asked), return_exceptions=True)
+        with pytest.raises(OrderNotFound):
+            await flow.record_payment(order_id)
+
+        assert [type(each) for each in found] == [Order, Order, OrderNotFound, Order, Order]
+
+
+class SafeText(str):
+    """A text of a subclass, as Django's templates and NumPy return it."""
+
+
+class FrozenTime(datetime):
+    """A time of a subclass, as libraries for tests return it."""
+
+
+@pytest.mark.parametrize("url", ["memory://", "sqlite:///orders.db"])
+async def test_texts_and_times_of_subclasses_are_stored_as_what_they_are(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    now = FrozenTime(2024, 5, 17, 12, tzinfo=UTC)
+    async with OrderFlow.open(url, clock=lambda: now) as flow:
+        line = evolve(*pizzas(), food_name=SafeText("Pizza"), food_id=SafeText("F1"))
+        name, note = SafeText("Ann"), SafeText("no onions")
+        pairs = {SafeText("table"): SafeText("12")}
+        given = {"customer_id": SafeText("C1"), "customer_name": name, "note": note, "metadata": pairs}
+        await placed(flow, SafeText("O1"), lines=[line], **given)
+        await flow.assign_shipper(SafeText("O1"), SafeText("S3"))
+        await flow.cancel_order("O1", SafeText("too late"))
+
+        order = await flow.get_order("O1")
+        events = [each.event for each in await flow.timeline("O1")]
+
+        assert (order.lines, order.cancel_reason) == (tuple(pizzas()), "too late")
+        assert [type(event.customer_id) for event in events] == [str] * len(events)
+        assert {event.occurred_at for event in events} == {datetime(2024, 5, 17, 12, tzinfo=UTC)}
 
 
 @pytest.mark.parametrize("paid", ["no", "false", "", 0, 1])
