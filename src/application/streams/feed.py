@@ -117,7 +117,8 @@ class LogFeed:
     """Reads the log while there are subscriptions, woken by commits, and hands each change to those that want it.
 
     A subscription may have a key; then only changes with that key are offered to it, so that many streams cost as much
-    as their changes. While the storage is unavailable, the feed tries again.
+    as their changes. While the storage is unavailable, the feed tries again. Any other error, such as a row that cannot
+    be read, ends all streams: they would seem alive, and show nothing new.
     """
 
     log: EventLog
@@ -169,11 +170,11 @@ class LogFeed:
                 records = await self.log.read(behind, limit=BATCH, heads=heads, max_bytes=BATCH_BYTES)
                 changes = await self._changes(records, place)
             for change in changes:
-                place = change.place
                 if wants(change):
                     yield change
             if not records:
                 return
+            place = _after(records, place)
 
     @property
     def now(self) -> Place | None:
@@ -195,6 +196,11 @@ class LogFeed:
                 logger.info("live streams wait", extra={"error": error.code, "seconds": seconds})
                 await asyncio.sleep(seconds)
                 continue
+            except Exception:
+                logger.exception("live streams end, for their feed cannot read on")
+                self.end_all(UNAVAILABLE)
+                self._task = self._place = None
+                return
             self.backoff.reset()
             await wakeup.wait(self.poll_interval)
 
@@ -220,10 +226,11 @@ class LogFeed:
             ]
             for subscription in [each for key in keys for each in self._subscriptions.get(key, ())]:
                 subscription.offer(change)
+        self._place = _after(records, place)
         return bool(records)
 
     async def _changes(self, records: Sequence[LogRecord], place: Place) -> list[Change]:
-        """Return the changes that ``records`` make, which come after ``place``."""
+        """Return the changes that ``records`` make, which come after ``place``; none of an order without a row."""
         orders = await self.orders.get_all({record.order_id for record in records})
         positions = list(place.positions)
         found = []
@@ -234,3 +241,11 @@ class LogFeed:
             if (order := orders.get(record.order_id)) is not None:
                 found.append(Change(record, order, shippers, here))
         return found
+
+
+def _after(records: Sequence[LogRecord], place: Place) -> Place:
+    """Return the place after ``records``, which come after ``place``."""
+    positions = list(place.positions)
+    for record in records:
+        positions[record.bucket] = record.position
+    return Place(place.epoch, tuple(positions))

@@ -299,6 +299,54 @@ async def test_a_stream_without_changes_shows_its_place_now_and_then(
     assert sum(place.positions) == 1
 
 
+@pytest.mark.parametrize("resumes", [True, False])
+async def test_an_event_whose_order_has_no_row_any_more_holds_up_no_stream(
+    installation: Installation, boss: AsyncClient, monkeypatch: pytest.MonkeyPatch, resumes: bool
+) -> None:
+    lost: set[str] = {"O1"}
+    read = installation.storage.views.get_all
+
+    async def without_lost(_: object, ids: Any) -> Any:
+        return await read(set(ids) - lost)
+
+    monkeypatch.setattr(type(installation.storage.views), "get_all", without_lost)
+    async with served(installation.app()) as server:
+        async with following(server.url, as_actor(BOSS)) as events:
+            await events.orders()
+            first = events.id
+            await placed(boss, "O1")
+            if not resumes:
+                await placed(boss, "O2")
+                _, change = await events.next()
+        if resumes:
+            async with following(server.url, as_actor(BOSS), f"?lastEventId={first}") as resumed:
+                await placed(boss, "O2")
+                _, change = await resumed.next()
+
+    assert change["orderId"] == "O2"
+
+
+async def test_an_event_that_cannot_be_read_ends_the_streams_and_says_so(
+    installation: Installation, boss: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def damaged(*_: object, **__: object) -> Any:
+        raise ValueError("it is damaged")
+
+    async with served(installation.app()) as server, following(server.url, as_actor(BOSS)) as events:
+        await events.orders()
+        with monkeypatch.context() as patched:
+            patched.setattr(type(installation.storage.log), "read", damaged)
+            await placed(boss, "O1")
+            ended = await events.next()
+        async with following(server.url, as_actor(BOSS)) as again:
+            await again.orders()
+            await placed(boss, "O2")
+            _, change = await again.next()
+
+    assert ended == ("end", {"reason": "unavailable"})
+    assert change["orderId"] == "O2"
+
+
 async def test_nothing_runs_without_streams(installation: Installation) -> None:
     streams = LiveStreams(installation.streams, asyncio.Event())
     async with aclosing(streams.of_orders(EVERYTHING, Actor.parse(BOSS), None)) as messages:
