@@ -2,9 +2,12 @@
 
 import json
 import smtplib
+import subprocess
+import sys
 from collections.abc import Callable
 from email.message import EmailMessage
 from pathlib import Path
+from subprocess import PIPE
 
 import asyncpg
 import pytest
@@ -12,7 +15,9 @@ import yaml
 from prometheus_client import start_http_server
 
 from tests.support import postgres as postgres_support
+from tests.support import servers
 from tests.support.kafka import distribution, find_kafka
+from tests.support.pages import TREE
 from tests.support.postgres import PostgresServer, find_postgres
 from tests.support.prometheus import LocalPrometheus, Target, hurried
 from tests.support.servers import MissingServer, free_port, obtain
@@ -110,6 +115,25 @@ class TestMissingServers:
     def test_name_the_jars_when_maven_is_missing_too(self) -> None:
         with pytest.raises(MissingServer, match="jars are not in the cache and Maven is not here"):
             distribution.jars()
+
+
+class TestFreePort:
+    def test_no_port_is_given_that_another_process_has(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        few = range(32_000, 32_060)  # which no other test is given
+        draw = (
+            f"from tests.support import servers; servers._PORTS = {few}; "
+            "print(*(servers.free_port() for _ in range(30)), flush=True); input()"
+        )
+        monkeypatch.setattr(servers, "_PORTS", few)
+
+        with subprocess.Popen([sys.executable, "-c", draw], cwd=TREE, stdin=PIPE, stdout=PIPE, text=True) as other:
+            assert other.stdout is not None
+            theirs = {int(port) for port in other.stdout.readline().split()}
+            ours = {free_port() for _ in range(20)}
+            other.communicate("\n")
+
+        assert len(theirs) == 30
+        assert not theirs & ours
 
 
 class TestPrometheus:

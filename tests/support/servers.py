@@ -1,10 +1,14 @@
 """The sources of the test servers, and what happens if one is missing."""
 
+import fcntl
 import os
 import secrets
 import socket
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
+from pathlib import Path
 from typing import NoReturn, Protocol, TypeVar
 
 import pytest
@@ -89,12 +93,30 @@ _given: set[int] = set()
 
 
 def free_port() -> int:
-    """Return a loopback port that is free at this moment, and that was not returned before."""
+    """Return a loopback port that is free now and was not returned before, here or in another process that still runs.
+
+    Servers take seconds until they listen, and some stop for a while: the others must not be given the port meanwhile.
+    """
     while True:
         port = secrets.choice(_PORTS)
-        with socket.socket() as probe, suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            if port not in _given:
-                _given.add(port)
+        if port not in _given and _reserved(port):
+            _given.add(port)
+            with socket.socket() as probe, suppress(OSError):
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", port))
                 return port
+
+
+def _reserved(port: int) -> bool:
+    """Lock the byte of the port, which this process then has until it ends; return whether no other process has it."""
+    try:
+        fcntl.lockf(_reservations(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@cache
+def _reservations() -> int:
+    """The file of the locks of all processes of this user. Closing it anywhere in a process would end its locks."""
+    return os.open(Path(tempfile.gettempdir(), f"orderflow-test-ports-{os.getuid()}"), os.O_RDWR | os.O_CREAT, 0o600)
