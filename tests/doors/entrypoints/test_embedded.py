@@ -440,9 +440,24 @@ async def awaits_what_was_cancelled(event: OrderEvent) -> None:
     await task
 
 
+def ends_generators(event: OrderEvent) -> None:
+    raise GeneratorExit
+
+
+def returns_a_generator(event: OrderEvent) -> Any:
+    return _generator(event)
+
+
+async def returns_an_async_generator(event: OrderEvent) -> Any:
+    return _async_generator(event)
+
+
 @pytest.mark.parametrize(
     ("handler", "message"),
     [
+        (ends_generators, "the handler raised GeneratorExit"),
+        (returns_a_generator, "the handler returned a generator: nothing of it has run"),
+        (returns_an_async_generator, "the handler returned a async_generator: nothing of it has run"),
         (exits, "the handler raised SystemExit 3"),
         (finds_nothing, "the handler raised StopIteration"),
         (exits_in_the_loop, "the handler raised SystemExit 3"),
@@ -829,10 +844,17 @@ async def _async_generator(event: OrderEvent) -> AsyncIterator[None]:
     yield
 
 
+class _GeneratingPrinter:
+    def __call__(self, event: OrderEvent) -> Iterator[None]:
+        yield
+
+
 async def _of_two(event: OrderEvent, more: str) -> None: ...
 
 
-@pytest.mark.parametrize("handler", [_without_event, _of_two, "print", Printer, _generator, _async_generator])
+@pytest.mark.parametrize(
+    "handler", [_without_event, _of_two, "print", Printer, _generator, _async_generator, _GeneratingPrinter()]
+)
 async def test_a_handler_that_cannot_be_called_with_an_event_is_refused(handler: Any) -> None:
     async with OrderFlow.in_memory(consumers=()) as flow:
         with pytest.raises(InvalidInput, match="a function of one event, `async def` or plain"):
