@@ -12,8 +12,10 @@ from orderflow.testing.consumers import (
     RebuildAnalyticsContract,
     RedriveContract,
     ReplayContract,
+    RetentionContract,
     StockStoreContract,
     WebhookEndpointsContract,
+    WebhookRetriesContract,
     WebhooksContract,
 )
 
@@ -66,9 +68,17 @@ class TestPersonalData(PersonalDataContract):
     """On the ``world`` of the importing module."""
 
 
+class TestRetention(RetentionContract):
+    """On the ``world`` of the importing module."""
+
+
 class TestWebhookEndpoints(WebhookEndpointsContract):
     """On the ``world`` of the importing module."""
 
 
 class TestWebhooks(WebhooksContract):
+    """On the ``world`` of the importing module."""
+
+
+class TestWebhookRetries(WebhookRetriesContract):
     """On the ``world`` of the importing module."""

@@ -1,6 +1,7 @@
 """The states of an order, and the table of its transitions: source, target, actors and guard."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from enum import StrEnum
 from typing import Self
 
@@ -80,6 +81,14 @@ ASSIGNERS: Mapping[Role, Relation] = {
     Role.ADMIN: Relation.ANY,
 }
 """The roles that may assign a shipper. A shipper may only assign itself, to an order that has none."""
+
+
+LATE_AFTER: Mapping[OrderState, timedelta] = {
+    _W: timedelta(minutes=15),
+    _P: timedelta(minutes=60),
+    _O: timedelta(minutes=90),
+}
+"""The time without any change after which an order is late. The rules of the alert have the same limits."""
 
 
 MAX_EVENTS = 1_000

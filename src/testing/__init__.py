@@ -42,7 +42,8 @@ _MODULES = {
 _SUITES = (
     "crash_points crashes cursors epochs event_limit event_log event_publisher group_commit idempotency maintenance "
     "notification_channel order_audit order_queries order_repository order_search orders payment_attempts "
-    "payment_gateway prices processes rollout sessions skipped_records storage streams tokens unit_of_work"
+    "payment_gateway prices processes rollout sessions skipped_records storage stream_reader streams tokens "
+    "unit_of_work"
 )
 pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in _SUITES.split()))
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ..adapters.memory import storage as memory_storage
+from ..adapters.memory import idempotency as memory_idempotency
 from ..adapters.sql import idempotency as sql_idempotency
 from ..application.orders.idempotency import IdempotencyKey, StoredResponse
 from ..application.orders.payment_attempts import AttemptKind, PaymentAttempt
@@ -99,7 +99,7 @@ class IdempotencyContract:
         assert await storage.answers.find("customer:C1", "k2") is not None
 
     async def test_old_responses_are_deleted_in_steps(self, storage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        for adapter in (memory_storage, sql_idempotency):
+        for adapter in (memory_idempotency, sql_idempotency):
             monkeypatch.setattr(adapter, "DELETED_AT_ONCE", 2)
         for number in range(3):
             await placed(storage, f"O{number}", idempotency=_key(f"k{number}"))

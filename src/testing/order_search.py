@@ -9,10 +9,10 @@ from attrs import evolve
 from ..adapters import order_terms
 from ..adapters.sql import order_search
 from ..application.orders.change_order import ChangeOrder
-from ..application.orders.queries import LATE_AFTER, OrderQuery, OrderSort
+from ..application.orders.queries import OrderQuery, OrderSort
 from ..domain.annotations import Annotations
 from ..domain.errors import InvalidInput
-from ..domain.lifecycle import OrderState
+from ..domain.lifecycle import LATE_AFTER, OrderState
 from ..entrypoints.wiring import storage_and_consumers
 from .order_queries import _ids, _pages
 from .orders import ADMIN, AT, assigned, placed, unit_of_work
@@ -209,7 +209,7 @@ class OrderSearchContract:
     async def test_of_a_state_no_more_than_so_many_are_counted(
         self, storage: Any, monkeypatch: pytest.MonkeyPatch, amount: None, q: str | None
     ) -> None:
-        for module in ("sql.order_search", "memory.storage"):
+        for module in ("sql.order_search", "memory.orders"):
             monkeypatch.setattr(f"orderflow.adapters.{module}.MOST_COUNTED", 3)
         for number in range(4):
             await placed(storage, f"O{number}")

@@ -1,8 +1,6 @@
 """The promises of live streams on every storage: no gap, no double, only what the reader may see, once per ticket."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -11,23 +9,18 @@ import pytest
 from attrs import evolve
 
 from ..adapters.wakeup import LocalWakeup
-from ..adapters.wire import decode_record
 from ..application.auth import Grant, Scope
 from ..application.orders.change_order import ChangeOrder
-from ..application.orders.list_orders import ListOrders
 from ..application.streams import feed as feeds
 from ..application.streams import follow_orders
-from ..application.streams.feed import SLOW_READER, LogFeed, StreamEnded
-from ..application.streams.follow_orders import Changed, FollowOrders, Idle, Message, Snapshot, StreamFilter
-from ..application.streams.place import Place
+from ..application.streams.feed import SLOW_READER, StreamEnded
+from ..application.streams.follow_orders import Changed, StreamFilter
 from ..application.streams.ports import StreamTicket
-from ..application.streams.shippers import ShipperHistory
 from ..domain.actor import Actor
 from ..domain.errors import InvalidInput
 from .order_lives import CUSTOMER, OTHER_RESTAURANT, OTHER_SHIPPER, RESTAURANT, SHIPPER
 from .orders import ADMIN, AT, assigned, placed, unit_of_work
-
-DEADLINE = 60.0
+from .stream_reader import StreamReader, feed_of
 
 
 @pytest.mark.asyncio
@@ -41,7 +34,7 @@ class StreamsContract:
         await placed(storage, "O2")
         await _cancel(storage, "O2")
 
-        async with _Reader(storage) as reader:
+        async with StreamReader(storage) as reader:
             snapshot = await reader.snapshot()
             await assigned(storage, "O1", "S1")
             await placed(storage, "O3")
@@ -57,7 +50,7 @@ class StreamsContract:
         for number in range(5):
             await placed(storage, f"O{number}", at=AT + timedelta(minutes=number))
 
-        async with _Reader(storage) as reader:
+        async with StreamReader(storage) as reader:
             pages = [await reader.message() for _ in range(3)]
 
         assert [[order.id for order in page.orders] for page in pages] == [["O4", "O3"], ["O2", "O1"], ["O0"]]
@@ -71,7 +64,7 @@ class StreamsContract:
         await placed(storage, "O2", at=AT + timedelta(minutes=1))
         await placed(storage, "O3", at=AT + timedelta(minutes=2))
 
-        async with _Reader(storage) as reader:
+        async with StreamReader(storage) as reader:
             first = await reader.message()
             for order_id in ("O1", "O2", "O3"):  # O3 was sent, the others were not
                 await assigned(storage, order_id, "S1")
@@ -103,13 +96,13 @@ class StreamsContract:
                 expected += 3
             if place is None:
                 got, expected = [], 0
-            async with _Reader(storage, after=place) as reader:
+            async with StreamReader(storage, after=place) as reader:
                 if place is None:
                     await reader.snapshot()
                 missing = expected - len(got)
                 got += await reader.changes(random.randrange(missing + 1))
                 place = reader.place
-        async with _Reader(storage, after=place) as reader:
+        async with StreamReader(storage, after=place) as reader:
             got += await reader.changes(expected - len(got))
             assert await reader.is_idle()
 
@@ -118,15 +111,15 @@ class StreamsContract:
             assert [sequence for each, sequence in got if each == order_id] == [1, 2, 3]
 
     async def test_a_stream_resumes_on_a_process_that_is_behind_the_one_before(self, storage: Any) -> None:
-        behind = _feed(storage)
-        async with _Reader(storage) as reader, _Reader(storage, feed=behind) as first:
+        behind = feed_of(storage)
+        async with StreamReader(storage) as reader, StreamReader(storage, feed=behind) as first:
             await reader.snapshot()
             await first.snapshot()
             behind._task.cancel()  # type: ignore[union-attr]
             await placed(storage, "O1")
             await placed(storage, "O2")
             assert len(await reader.changes(2)) == 2
-            async with _Reader(storage, feed=behind, after=reader.place) as resumed:
+            async with StreamReader(storage, feed=behind, after=reader.place) as resumed:
                 behind._task = asyncio.create_task(behind._run(LocalWakeup().listener()))
                 await placed(storage, "O3")
 
@@ -138,7 +131,7 @@ class StreamsContract:
     async def test_a_stream_that_cannot_resume_begins_with_a_snapshot(
         self, storage: Any, far: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        place = await _feed(storage).place()
+        place = await feed_of(storage).place()
         await placed(storage, "O1")
         match far:
             case "too far behind":
@@ -150,7 +143,7 @@ class StreamsContract:
             case _:
                 place = evolve(place, positions=place.positions[1:])
 
-        async with _Reader(storage, after=str(place)) as reader:
+        async with StreamReader(storage, after=str(place)) as reader:
             assert await reader.snapshot() == ["O1"]
 
     @pytest.mark.parametrize(
@@ -171,7 +164,7 @@ class StreamsContract:
     async def test_a_reader_gets_the_changes_of_its_own_orders(
         self, storage: Any, by: Actor, wanted: dict[str, str], seen: set[str]
     ) -> None:
-        async with _Reader(storage, by=by, wanted=StreamFilter(**wanted)) as reader:
+        async with StreamReader(storage, by=by, wanted=StreamFilter(**wanted)) as reader:
             await reader.snapshot()
             await placed(storage, "O1")
             await placed(storage, "O2", customer_id="C2", restaurant_id="R2")
@@ -182,7 +175,7 @@ class StreamsContract:
             await _cancel(storage, "O1")
             await _cancel(storage, "O2")
             got += await reader.all()
-        async with _Reader(storage, by=by, wanted=StreamFilter(**wanted), after=place) as resumed:
+        async with StreamReader(storage, by=by, wanted=StreamFilter(**wanted), after=place) as resumed:
             again = await resumed.all()
 
         assert {order_id for order_id, _ in got} == seen
@@ -191,13 +184,13 @@ class StreamsContract:
 
     async def test_a_reader_may_not_ask_for_the_orders_of_others(self, storage: Any) -> None:
         with pytest.raises(InvalidInput):
-            async with _Reader(storage, by=RESTAURANT, wanted=StreamFilter(restaurant_id="R2")) as reader:
+            async with StreamReader(storage, by=RESTAURANT, wanted=StreamFilter(restaurant_id="R2")) as reader:
                 await reader.message()
 
     async def test_a_shipper_gets_the_event_by_which_it_loses_the_order_and_no_more_of_it(self, storage: Any) -> None:
         await placed(storage, "O1")
         await assigned(storage, "O1", "S1")
-        async with _Reader(storage, by=SHIPPER) as reader:
+        async with StreamReader(storage, by=SHIPPER) as reader:
             assert await reader.snapshot() == ["O1"]
             await assigned(storage, "O1", "S2")
             [lost] = [await reader.message()]
@@ -213,17 +206,17 @@ class StreamsContract:
     async def test_a_shipper_whose_order_is_cancelled_gets_the_cancellation(self, storage: Any) -> None:
         await placed(storage, "O1")
         await assigned(storage, "O1", "S1")
-        async with _Reader(storage, by=SHIPPER) as reader:
+        async with StreamReader(storage, by=SHIPPER) as reader:
             await reader.snapshot()
             place = reader.place
             await _cancel(storage, "O1")
             live = await reader.changes(2)
-        async with _Reader(storage, by=SHIPPER, after=place) as resumed:
+        async with StreamReader(storage, by=SHIPPER, after=place) as resumed:
             assert await resumed.changes(2) == live == [("O1", 4), ("O1", 5)]
             assert await resumed.is_idle()
 
     async def test_only_events_of_the_types_that_are_asked_for_come(self, storage: Any) -> None:
-        async with _Reader(storage, wanted=StreamFilter(types=("order.shipper_assigned",))) as reader:
+        async with StreamReader(storage, wanted=StreamFilter(types=("order.shipper_assigned",))) as reader:
             await reader.snapshot()
             await placed(storage, "O1")
             await assigned(storage, "O1", "S1")
@@ -234,8 +227,8 @@ class StreamsContract:
         self, storage: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(feeds, "MOST_WAITING", 2)
-        feed = _feed(storage)
-        async with _Reader(storage, feed=feed) as slow, _Reader(storage, feed=feed) as quick:
+        feed = feed_of(storage)
+        async with StreamReader(storage, feed=feed) as slow, StreamReader(storage, feed=feed) as quick:
             await slow.snapshot()
             await quick.snapshot()
             for number in range(3):
@@ -244,7 +237,7 @@ class StreamsContract:
             with pytest.raises(StreamEnded) as ended:
                 await slow.message()
             place = slow.place
-        async with _Reader(storage, after=place) as resumed:
+        async with StreamReader(storage, after=place) as resumed:
             assert len(await resumed.changes(3)) == 3
 
         assert ended.value.reason == SLOW_READER
@@ -269,91 +262,6 @@ class StreamsContract:
 
         assert await storage.stream_tickets.take("d1") is None
         assert await storage.stream_tickets.take("d2") == ticket
-
-
-class _Reader:
-    """Reads one stream, and remembers the place at which it stands."""
-
-    def __init__(
-        self,
-        storage: Any,
-        *,
-        by: Actor = ADMIN,
-        wanted: StreamFilter | None = None,
-        after: str | None = None,
-        feed: LogFeed | None = None,
-    ) -> None:
-        self._feed = feed or _feed(storage)
-        follow = FollowOrders(self._feed, ListOrders(storage.views, lambda: AT))
-        self.place = after or ""
-        at = None if after is None else Place.parse(after, field="after")
-        self._messages: AsyncIterator[Message] = follow(wanted or StreamFilter(), by=by, after=at, tick=0.02)
-        self._closing: Any = aclosing(self._messages)
-
-    async def __aenter__(self) -> "_Reader":
-        await self._closing.__aenter__()
-        return self
-
-    async def __aexit__(self, *error: object) -> None:
-        await self._closing.__aexit__(*error)
-
-    async def message(self) -> Any:
-        """Return the next message but those that nothing happened."""
-        async with asyncio.timeout(DEADLINE):
-            async for message in self._messages:
-                self.place = message.place or self.place
-                if not isinstance(message, Idle):
-                    return message
-        raise AssertionError("the stream has ended")
-
-    async def snapshot(self) -> list[str]:
-        found: list[str] = []
-        while True:
-            page = await self.message()
-            assert isinstance(page, Snapshot)
-            found += [order.id for order in page.orders]
-            if page.place:
-                return found
-
-    async def changes(self, many: int) -> list[tuple[str, int]]:
-        found = []
-        for _ in range(many):
-            message = await self.message()
-            assert isinstance(message, Changed)
-            found.append((message.change.record.order_id, message.change.record.sequence))
-        return found
-
-    async def all(self) -> list[tuple[str, int]]:
-        """All changes until the stream stands at the end of the log."""
-        found: list[tuple[str, int]] = []
-        end = await self._feed.place()
-        async with asyncio.timeout(DEADLINE):
-            async for message in self._messages:
-                self.place = message.place or self.place
-                if isinstance(message, Idle) and self._is_at(end):
-                    return found
-                if isinstance(message, Changed):
-                    found.append((message.change.record.order_id, message.change.record.sequence))
-        raise AssertionError("the stream has ended")
-
-    def _is_at(self, end: Place) -> bool:
-        here = Place.parse(self.place, field="place").positions
-        return all(at >= head for at, head in zip(here, end.positions, strict=True))
-
-    async def is_idle(self) -> bool:
-        return await self.all() == []
-
-
-def _feed(storage: Any) -> LogFeed:
-    return LogFeed(
-        log=storage.log,
-        orders=storage.views,
-        epochs=storage.epochs,
-        shippers=ShipperHistory(storage.log, decode_record),
-        wakeup=LocalWakeup().listener,
-        buckets=lambda: storage.buckets,
-        poll_interval=0.01,
-    )
 
 
 async def _cancel(storage: Any, order_id: str) -> None:

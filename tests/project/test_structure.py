@@ -18,8 +18,6 @@ FLOORS = {
     SUITES: "{noun}.py",
     "docs": "{page}.md",
 }
-STORAGE = "src/adapters/memory/storage.py"
-"""Orders, log and cursors in memory are one object with one lock."""
 ELSEWHERE = {
     ("analytics", "tests/unit"): "src/testing/consumers/analytics.py",
     ("check", "src/adapters/memory"): "src/application/check/check_all.py",
@@ -31,7 +29,6 @@ ELSEWHERE = {
     ("consuming", SUITES): "src/testing/consumers/handle_batch.py",
     ("customers", "docs"): "docs/personal-data.md",
     ("customers", "tests/unit"): "src/testing/consumers/customers.py",
-    ("event_log", "src/adapters/memory"): STORAGE,
     ("event_log", "src/entrypoints/cli"): "src/entrypoints/cli/events.py",
     ("health", "src/entrypoints/cli"): "src/entrypoints/cli/status.py",
     ("health", SUITES): "src/testing/processes.py",
@@ -40,7 +37,6 @@ ELSEWHERE = {
     ("maintenance", "src/adapters/memory"): "src/adapters/memory/maintenance_log.py",
     ("maintenance", "src/adapters/sql"): "src/adapters/sql/maintenance_log.py",
     ("maintenance", "tests/unit"): "src/testing/maintenance.py",
-    ("orders", "src/adapters/memory"): STORAGE,
     ("recovery", "src/adapters/memory"): "src/adapters/memory/epochs.py",
     ("recovery", "src/adapters/sql"): "src/adapters/sql/epochs.py",
     ("recovery", SUITES): "src/testing/epochs.py",

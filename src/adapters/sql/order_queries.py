@@ -56,9 +56,9 @@ class SqlOrderQueries:
     terms: OrderTerms = WITHOUT_REGION
 
     async def get(self, order_id: str) -> Order:
-        for order in (await self.get_all([order_id])).values():
-            return order
-        raise OrderNotFound(order_id)
+        if not (found := await self.get_all([order_id])):
+            raise OrderNotFound(order_id)
+        return next(iter(found.values()))
 
     async def get_all(self, order_ids: Collection[str]) -> Mapping[str, Order]:
         """Read PostgreSQL without SQLAlchemy, which saves a fifth of the CPU time of a change."""

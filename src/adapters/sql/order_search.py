@@ -35,8 +35,8 @@ from sqlalchemy import (
     union_all,
 )
 
-from ...application.orders.queries import LATE_AFTER, MOST_COUNTED, OrderQuery, OrderSort, StateCount
-from ...domain.lifecycle import OrderState
+from ...application.orders.queries import MOST_COUNTED, OrderQuery, OrderSort, StateCount
+from ...domain.lifecycle import LATE_AFTER, OrderState
 from ..order_terms import LAST, OrderTerms
 from ..paging import decode_cursor
 from .database import POSTGRESQL, Database

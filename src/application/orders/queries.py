@@ -1,15 +1,14 @@
 """Queries for orders, and pages of results."""
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
-from types import MappingProxyType
 
 from attrs import field, frozen
 
 from ...domain.errors import InvalidInput
-from ...domain.lifecycle import OrderState
+from ...domain.lifecycle import LATE_AFTER, OrderState
 from ...domain.order import Order
 from ...domain.text import identifier, shown, text
 from ...domain.validation import utc
@@ -21,14 +20,6 @@ MAX_SEARCH = 100
 MOST_COUNTED = 10_000
 """Orders of one state that are counted; beyond, there are more."""
 OPEN = tuple(state for state in OrderState if not state.terminal)
-LATE_AFTER: Mapping[OrderState, timedelta] = MappingProxyType(
-    {
-        OrderState.WAITING_FOR_SHIPPER: timedelta(seconds=900),
-        OrderState.PREPARING: timedelta(seconds=3600),
-        OrderState.ON_THE_WAY: timedelta(seconds=5400),
-    }
-)
-"""The time without any change after which an order is late. The rules of the alert have the same limits."""
 
 
 @frozen(kw_only=True)

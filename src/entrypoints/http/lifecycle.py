@@ -7,8 +7,7 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 
 from ...application.orders.order_actions import ActionCheck, check_actions
-from ...application.orders.queries import LATE_AFTER
-from ...domain.lifecycle import TRANSITIONS, OrderState
+from ...domain.lifecycle import LATE_AFTER, TRANSITIONS, OrderState
 from .calls import ORDER_CALL, Call
 from .openapi import CORRELATION, problems
 from .reads import json_response

@@ -13,8 +13,9 @@ from msgspec.json import Encoder
 from ...adapters.wire.fields import plain_value
 from ...application.event_log.records import Delivery
 from ...application.orders.order_view import LineView, OrderView, line_views
-from ...application.orders.queries import LATE_AFTER, StateCount
+from ...application.orders.queries import StateCount
 from ...domain.history import OrderFacts
+from ...domain.lifecycle import LATE_AFTER
 
 _JSON = Encoder(decimal_format="number", enc_hook=plain_value)
 _SCALARS = frozenset({bool, Decimal, datetime, int, str, type(None)})

@@ -1,7 +1,7 @@
 """The suites of what the shipped consumers store: the container's ``effects``, next to the storage of the orders.
 
 A suite is a class of tests that is subclassed with a fixture ``world``: a World of an empty storage, the effects on it
-and a clock. ``WebhooksContract`` and ``WebhookEndpointsContract`` need the extra ``webhooks``.
+and a clock. Those of webhooks need the extra ``webhooks``.
 """
 
 from importlib import import_module
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from .notifications import NotificationsContract
     from .redrive import RedriveContract
     from .replay import ReplayContract
+    from .retention import RetentionContract
     from .webhook_endpoints import WebhookEndpointsContract
+    from .webhook_retries import WebhookRetriesContract
     from .webhooks import WebhooksContract
     from .world import World
 
@@ -37,8 +39,10 @@ __all__ = [
     "RebuildAnalyticsContract",
     "RedriveContract",
     "ReplayContract",
+    "RetentionContract",
     "StockStoreContract",
     "WebhookEndpointsContract",
+    "WebhookRetriesContract",
     "WebhooksContract",
     "World",
 ]
@@ -55,8 +59,10 @@ _MODULES = {
     "RebuildAnalyticsContract": "analytics_rebuild",
     "RedriveContract": "redrive",
     "ReplayContract": "replay",
+    "RetentionContract": "retention",
     "StockStoreContract": "inventory",
     "WebhookEndpointsContract": "webhook_endpoints",
+    "WebhookRetriesContract": "webhook_retries",
     "WebhooksContract": "webhooks",
     "World": "world",
 }

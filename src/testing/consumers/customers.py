@@ -9,12 +9,9 @@ from attrs import evolve
 
 from ...adapters.wire import decode_record
 from ...application.auth import Grant
-from ...application.consuming.dead_letter import SetAsideRecord
 from ...application.customers.erase_customer import EraseCustomer
 from ...application.customers.export_customer import ExportCustomer
-from ...application.customers.forget_old_data import ForgetOldData, Retention
 from ...application.customers.ports import ErasedOrders, PersonalData
-from ...application.event_log.records import UnrecognizedRecord
 from ...application.maintenance.maintenance_log import MaintenanceKind
 from ...application.notifications.notification import Contact, Notification, NotificationStatus
 from ...application.orders.idempotency import IdempotencyKey
@@ -31,7 +28,7 @@ from ...domain.validation import Address
 from ...entrypoints.http.views import render
 from ...entrypoints.wiring.storage_and_consumers import personal_data
 from ..order_lives import Tale
-from ..orders import ADMIN, AT, REASON, commit, place, unit_of_work
+from ..orders import ADMIN, AT, commit, place, unit_of_work
 from .world import World
 
 ADDRESS = Address(street="Main Street 1", city="Springfield", postal_code="12345", note="second floor")
@@ -286,80 +283,8 @@ class PersonalDataContract:
         ]
         assert (after.email, after.has_card, [order.address for order in after.orders]) == (None, (), [None])
 
-    async def test_old_addresses_are_forgotten_and_recent_or_open_ones_are_not(self, world: World) -> None:
-        await lived(world, "old")
-        await lived(world, "open", final=False)
-        await lived(world, "recent", at=AT + 9 * DAY)
-        await lived(world, "long", final=False)
-        await _end(world, "long", AT + 9 * DAY)
-        forget = _forgetting(world, Retention(addresses=5 * DAY))
-
-        await _all(forget, AT + 10 * DAY)
-        await _end(world, "open", AT + 11 * DAY)
-        await _all(forget, AT + 12 * DAY)
-        orders = {name: await world.storage.views.get(name) for name in ("old", "open", "recent", "long")}
-        await _all(_forgetting(world, Retention(addresses=5 * DAY)), AT + 20 * DAY)
-
-        assert {name: order.address for name, order in orders.items()} == {
-            "old": None,
-            "open": ADDRESS,
-            "recent": ADDRESS,
-            "long": ADDRESS,
-        }
-        assert orders["old"].payment.card_token is None
-        assert {(await world.storage.views.get(name)).address for name in orders} == {None}
-
-    async def test_old_notifications_are_forgotten_once_their_consumer_has_recorded_them(self, world: World) -> None:
-        order = await lived(world)
-        sent = notification(world, status=NotificationStatus.SENT)
-        waiting = notification(world, recipient="restaurant:R1")
-        await record(world, sent, waiting)
-        forget = _forgetting(world, Retention(notifications=5 * DAY))
-
-        await _all(forget, AT + 10 * DAY)
-        before = await world.effects.notifications.of_orders(["O1"])
-        await world.storage.cursors.put("notifications", await world.storage.log.heads())
-        await _all(forget, AT + 10 * DAY)
-
-        assert before == [sent, waiting]
-        blank = evolve(sent, address="", subject="", text="", detail="erased")
-        assert await world.effects.notifications.of_orders(["O1"]) == [blank, waiting]
-        assert await world.storage.views.get("O1") == order
-
-    async def test_old_records_that_are_no_events_are_deleted_and_still_counted(self, world: World) -> None:
-        for offset, days in ((1, 0), (2, 8)):
-            record_ = UnrecognizedRecord(
-                topic="orders", partition=0, offset=offset, key=b"", value=b"?", headers=(), problem="nonsense"
-            )
-            async with world.effects.store("analytics") as work:
-                await work.dead_letters.set_aside(
-                    [SetAsideRecord(consumer="analytics", record=record_, found_at=AT + days * DAY)]
-                )
-
-        await _all(_forgetting(world, Retention(unrecognized=5 * DAY)), AT + 10 * DAY)
-
-        kept = await world.effects.dead_letters.unrecognized_records("analytics")
-        assert [each.record.offset for each in kept] == [2]
-        assert await world.effects.dead_letters.unrecognized_counts() == {"analytics": 2}
-
 
 def _declined(placed: Any) -> Any:
     """Delivered, and its card was declined: the one final order that a command may still change."""
     tale = Tale(placed).declined().assigned().sent_out().delivered()
     return evolve(placed, order=tale.order, events=tale.events)
-
-
-async def _end(world: World, order_id: str, at: Any) -> None:
-    async with unit_of_work(world.storage)() as work:
-        change = (await work.orders.get(order_id)).cancel(REASON, by=ADMIN, at=at)
-        work.orders.save(change.order)
-        work.events.publish(*change.events)
-
-
-def _forgetting(world: World, kept: Retention) -> ForgetOldData:
-    return ForgetOldData(world.storage.log, world.storage.cursors, data_of(world), kept)
-
-
-async def _all(forget: ForgetOldData, now: Any) -> None:
-    while await forget(now):
-        continue

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 from httpx import AsyncClient
-from orderflow.application.orders.queries import LATE_AFTER
-from orderflow.domain.lifecycle import TRANSITIONS, OrderState
+from orderflow.domain.lifecycle import LATE_AFTER, TRANSITIONS, OrderState
 
 from tests.support.door import BOSS, CUSTOMER, RESTAURANT, SHIPPER, placed
 

@@ -260,7 +260,7 @@ async def test_unavailable_storage_is_503_without_its_address(
     async def unavailable(*_: object) -> None:
         raise StorageUnavailable("database", "connection to db.internal:5432 refused")
 
-    monkeypatch.setattr("orderflow.adapters.memory.storage.MemoryOrderQueries.get_all", unavailable)
+    monkeypatch.setattr("orderflow.adapters.memory.orders.MemoryOrderQueries.get_all", unavailable)
     async with calling(installation.app()) as client:
         answer = await client.get("/v1/orders/O1")
 
@@ -282,7 +282,7 @@ async def test_the_details_of_a_server_error_are_only_logged(
     async def broken(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("orderflow.adapters.memory.storage.MemoryOrderQueries.get_all", broken)
+    monkeypatch.setattr("orderflow.adapters.memory.orders.MemoryOrderQueries.get_all", broken)
     with structlog.testing.capture_logs(processors=[with_request]) as logs:
         async with calling(installation.app()) as client:
             answer = await client.get("/v1/orders/O1", headers={"X-Correlation-ID": "K1"})

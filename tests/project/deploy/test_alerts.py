@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from orderflow.application.orders.queries import LATE_AFTER
+from orderflow.domain.lifecycle import LATE_AFTER
 
 from tests.support.pages import understand_orderflow
 from tests.support.prometheus import promtool

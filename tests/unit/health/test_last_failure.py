@@ -96,7 +96,7 @@ async def test_an_api_reports_errors_that_its_callers_did_not_cause(
     async def fails(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("orderflow.adapters.memory.storage.MemoryOrderQueries.get_all", fails)
+    monkeypatch.setattr("orderflow.adapters.memory.orders.MemoryOrderQueries.get_all", fails)
     errors: list[Exception] = []
 
     async with calling(Installation().app(failed=errors.append)) as client:

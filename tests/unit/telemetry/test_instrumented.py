@@ -203,6 +203,26 @@ def test_a_client_that_was_closed_leaves_no_connection_behind() -> None:
     assert seen.by(catalogue.QUEUE_MESSAGES, "client") == {"analytics": 7}
 
 
+def test_a_broker_that_a_client_has_forgotten_is_not_connected() -> None:
+    instruments = Instruments()
+    clients = KafkaClients(instruments)
+    both = {"a": {"nodeid": 1, "state": "UP", "txerrs": 2}, "b": {"nodeid": 2, "state": "UP"}}
+    for instance in ("c#1", "c#2"):
+        clients.statistics("relay", json.dumps({"name": instance, "brokers": both}))
+
+    clients.statistics("relay", json.dumps({"name": "c#1", "brokers": {"b": both["b"]}}))
+    of_one_forgotten = Samples.counted(instruments).by(catalogue.BROKER_UP, "broker")
+    clients.statistics("relay", json.dumps({"name": "c#1", "brokers": {}}))
+    of_both_forgotten = Samples.counted(instruments).by(catalogue.BROKER_UP, "broker")
+    clients.statistics("relay", json.dumps({"name": "c#1", "brokers": both}))
+
+    seen = Samples.counted(instruments)
+    assert of_one_forgotten == {"2": 1}
+    assert of_both_forgotten == {}
+    assert seen.by(catalogue.BROKER_UP, "broker") == {"1": 1, "2": 1}
+    assert seen.by(catalogue.BROKER_ERRORS, "broker") == {"1": 6}
+
+
 @pytest.mark.parametrize("said", ["{", '{"brokers": 7}', ""])
 def test_statistics_that_are_not_understood_break_nothing(said: str) -> None:
     instruments = Instruments()

@@ -1,5 +1,6 @@
 """Metrics from librdkafka's statistics, which its STATISTICS.md describes."""
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -75,12 +76,20 @@ class KafkaClients:
         for broker in decoded.brokers.values():
             if broker.nodeid >= 0:  # the others are bootstrap addresses
                 self._broker(client, decoded.name, broker)
+        self._forget(client, decoded.name, {broker.nodeid for broker in decoded.brokers.values()})
 
     def closed(self, client: str) -> None:
         """Set what a closed ``client`` would leave behind as it was last: its connections and its queue."""
         for _, node in self._errors.pop(client, ()):
             self.instruments.set(catalogue.BROKER_UP, 0.0, client=client, broker=str(node))
         self._set_queue(client, 0, 0)
+
+    def _forget(self, client: str, instance: str, nodes: Collection[int]) -> None:
+        """Set the connections of ``instance`` to brokers other than ``nodes`` as ended: librdkafka forgot these."""
+        known = self._errors.get(client, {})
+        for node in [node for each, node in known if each == instance and node not in nodes]:
+            del known[instance, node]
+            self.instruments.set(catalogue.BROKER_UP, 0.0, client=client, broker=str(node))
 
     def transaction_failed(self, error: str) -> None:
         """Count an aborted transaction; ``error`` is librdkafka's name of the reason."""

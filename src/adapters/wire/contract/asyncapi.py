@@ -1,6 +1,7 @@
 """The topic as an AsyncAPI 3 document, generated from the structs of the wire format and the samples."""
 
 from collections.abc import Sequence
+from inspect import getdoc
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,7 @@ def _components(topic: Topic) -> dict[str, Any]:
     if topic.direct:
         schemas["RecordHeaders"] = _without_address(schemas["RecordHeaders"])
     return {
-        "messages": {_camel(kind): _message(topic, kind, data.__doc__ or "") for kind, data in DATA.items()},
+        "messages": {_camel(kind): _message(topic, kind, getdoc(data) or "") for kind, data in DATA.items()},
         "messageTraits": {"record": _record(parts["RecordHeaders"]["properties"]["ce_subject"])},
         "correlationIds": {
             "request": {

@@ -1,6 +1,7 @@
 """Generates the JSON Schemas of the contract from the structs that read and write it."""
 
 from collections.abc import Mapping, Sequence
+from inspect import cleandoc
 from typing import Any
 
 from msgspec import Raw
@@ -35,7 +36,7 @@ def schemas() -> dict[str, Schema]:
 def schemas_of(types: Sequence[type], prefix: str) -> tuple[list[Schema], dict[str, Schema]]:
     """Return references to the schemas of ``types``, and all schemas by name. References start with ``prefix``."""
     references, parts = schema_components(types, schema_hook=_amount, ref_template=prefix + "{name}")
-    return list(references), {name: _json_schema_patterns(part) for name, part in parts.items()}
+    return list(references), {name: _published(part) for name, part in parts.items()}
 
 
 def _envelope(schema: Schema, data: Mapping[str, Schema], parts: Mapping[str, Schema]) -> Schema:
@@ -66,13 +67,20 @@ def _references(node: object, parts: Mapping[str, Schema]) -> set[str]:
     return set().union(*(_references(each, parts) for each in node)) if isinstance(node, list) else set()
 
 
-def _json_schema_patterns(node: Any) -> Any:
-    r"""Convert patterns to the dialect of JSON Schema, which has ``$`` for the end of the text and no ``\Z``."""
+def _published(node: Any) -> Any:
+    r"""Convert patterns to the dialect of JSON Schema, which has ``$`` for the end of the text and no ``\Z``.
+
+    Descriptions, which are docstrings, lose their indentation, as in Python 3.13.
+    """
     if isinstance(node, dict):
-        return {key: _json_schema_patterns(value) for key, value in node.items()}
+        return {key: _description(value) if key == "description" else _published(value) for key, value in node.items()}
     if isinstance(node, list):
-        return [_json_schema_patterns(each) for each in node]
+        return [_published(each) for each in node]
     return node.removesuffix(r"\Z") + "$" if isinstance(node, str) and node.endswith(r"\Z") else node
+
+
+def _description(value: Any) -> Any:
+    return cleandoc(value) if isinstance(value, str) else _published(value)
 
 
 def _amount(kind: type) -> Schema:
