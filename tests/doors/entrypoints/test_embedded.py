@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sqlite3
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -219,6 +220,20 @@ async def test_an_id_of_another_type_fails_its_own_call_only(order_id: Any, tmp_
             await flow.record_payment(order_id)
 
         assert [type(each) for each in found] == [Order, Order, OrderNotFound, Order, Order]
+
+
+async def test_a_row_that_cannot_be_read_fails_its_own_callers_only(tmp_path: Path) -> None:
+    async with OrderFlow.open(f"sqlite:///{tmp_path}/orders.db") as flow:
+        for order_id in ("O1", "O2"):
+            await placed(flow, order_id)
+        with sqlite3.connect(tmp_path / "orders.db") as connection:
+            connection.execute("UPDATE orders SET currency = 'damaged' WHERE id = 'O2'")
+        connection.close()
+
+        asked = ["O1", "O1", "O2", "O1", "O1"]
+        found = await asyncio.gather(*map(flow.get_order, asked), return_exceptions=True)
+
+    assert [isinstance(each, Order) for each in found] == [True, True, False, True, True]
 
 
 class SafeText(str):
