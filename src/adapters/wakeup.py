@@ -37,7 +37,10 @@ class LocalListener:
             waiter = asyncio.get_running_loop().create_future()
             self._source._waiters.add(waiter)
             try:
-                await asyncio.wait_for(waiter, at_most)
+                async with asyncio.timeout(at_most):  # before Python 3.12, wait_for may lose a cancellation
+                    await waiter
             except TimeoutError:
+                pass
+            finally:
                 self._source._waiters.discard(waiter)
         self._seen = self._source._notifications

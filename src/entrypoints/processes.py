@@ -242,6 +242,7 @@ async def _housekeeping(container: Container, stop: asyncio.Event) -> None:
             container.process_registration().failures.note("housekeeping", e)
             logger.warning("housekeeping waits", extra={"error": e.code, "detail": str(e)})
         try:
-            await asyncio.wait_for(stop.wait(), HOUSEKEEPING_SECONDS)
+            async with asyncio.timeout(HOUSEKEEPING_SECONDS):
+                await stop.wait()
         except TimeoutError:
             continue

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from functools import wraps
+from inspect import isawaitable, iscoroutine
 from types import MethodType, TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
@@ -151,8 +152,15 @@ class SyncOrderFlow(Calls[OrderFlow]):
 def _awaited(handler: Callable[[Any], Any]) -> Callable[[Any], Awaitable[None]]:
     """Return ``handler`` as a coroutine function that calls it on a thread, which holds up no end of the process."""
 
-    async def call(argument: Any) -> None:
-        await on_a_thread(transferable, handler, argument)
+    async def call(argument: Any) -> Any:
+        result = await on_a_thread(transferable, handler, argument)
+        if isawaitable(result):
+            if iscoroutine(result):
+                result.close()
+            raise RuntimeError(
+                f"the handler returned a {type(result).__name__}, which a synchronous flow does not await"
+            )
+        return result
 
     wraps(handler)(call)
     named = handler if hasattr(handler, "__qualname__") else type(handler)

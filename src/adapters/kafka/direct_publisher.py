@@ -140,7 +140,8 @@ class DirectPublishing:
     async def _is_delivered(self, record: LogRecord, delivery: "asyncio.Future[str]") -> bool:
         """Wait for the delivery, and count and log its result."""
         try:
-            problem = await asyncio.wait_for(delivery, self.timeout + _MARGIN)
+            async with asyncio.timeout(self.timeout + _MARGIN):
+                problem = await delivery
         except TimeoutError:
             client = self._producer
             problem = (

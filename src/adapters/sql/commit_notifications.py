@@ -149,7 +149,8 @@ class CommitListener:
             logger.info("receiving commit notifications")
             while not gone.is_set():
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(gone.wait(), SILENCE_SECONDS)
+                    async with asyncio.timeout(SILENCE_SECONDS):
+                        await gone.wait()
                     break
                 if await connection.fetchval("SHOW transaction_read_only", timeout=ANSWER_SECONDS) == "on":
                     raise StorageUnavailable(POSTGRESQL, "the server that it listens on is read-only")

@@ -2,7 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from inspect import isasyncgenfunction, isawaitable, iscoroutinefunction, isgeneratorfunction, signature
+from inspect import (
+    isasyncgen,
+    isasyncgenfunction,
+    isawaitable,
+    iscoroutinefunction,
+    isgenerator,
+    isgeneratorfunction,
+    signature,
+)
 from typing import Any, TypeVar
 
 from attrs import define, field, frozen
@@ -127,11 +135,13 @@ async def _call(handler: Handler, argument: object) -> None:
     """
     try:
         if is_coroutine_function(handler):
-            result = handler(argument)
+            result: Any = handler(argument)
         else:
             result = await asyncio.to_thread(transferable, handler, argument)
         if isawaitable(result):
-            await result
+            result = await result
+        if isgenerator(result) or isasyncgen(result):
+            raise RuntimeError(f"the handler returned a {type(result).__name__}: nothing of it has run")
     except (Exception, KeyboardInterrupt):
         raise
     except BaseException as error:
@@ -142,11 +152,14 @@ async def _call(handler: Handler, argument: object) -> None:
 
 
 def transferable(function: Callable[[T], R], argument: T) -> R:
-    """Call ``function`` on a thread whose result is awaited: StopIteration, which no future takes, is RuntimeError."""
+    """Call ``function`` on a thread whose result is awaited.
+
+    Raises RuntimeError for StopIteration, which no future takes, and GeneratorExit, which would end who awaits it.
+    """
     try:
         return function(argument)
-    except StopIteration as error:
-        raise RuntimeError(f"the handler raised StopIteration {error}".rstrip()) from error
+    except (StopIteration, GeneratorExit) as error:
+        raise RuntimeError(f"the handler raised {type(error).__name__} {error}".rstrip()) from error
 
 
 def is_coroutine_function(handler: object) -> bool:
@@ -163,7 +176,8 @@ def check_handler(handler: object) -> None:
     name = getattr(handler, "__qualname__", None) or shown(handler)
     if not callable(handler) or isinstance(handler, type):
         raise InvalidInput("handler", f"{name} is not a function", allowed)
-    if isgeneratorfunction(handler) or isasyncgenfunction(handler):
+    called = getattr(handler, "__call__", None)  # noqa: B004
+    if any(isgeneratorfunction(each) or isasyncgenfunction(each) for each in (handler, called)):
         raise InvalidInput("handler", f"{name} is a generator: it has a `yield`", allowed)
     try:
         signature(handler).bind(None)

@@ -179,7 +179,8 @@ class Observe:
     async def _result(self, query: Awaitable[T]) -> T | ConnectionFailure:
         """Return the answer, or the reason why there is none."""
         try:
-            return await asyncio.wait_for(query, self.patience)
+            async with asyncio.timeout(self.patience):
+                return await query
         except TimeoutError:
             return ConnectionFailure(FailureReason.TIMEOUT, f"nothing within {self.patience:g} s")
         except InvalidInput as error:

@@ -15,6 +15,8 @@ from .ports import OrderQueries
 class GroupRead:
     """Reads the orders that callers wait for in one query, and answers each caller for itself.
 
+    If it fails, its halves are read, so that an order whose row cannot be read fails its own callers only.
+
     Raises OrderNotFound, StorageUnavailable, StorageBusy.
     """
 
@@ -35,4 +37,9 @@ class GroupRead:
             found = await self.views.get_all(set(order_ids))
         except Unavailable as error:
             return [own(error) for _ in order_ids]
+        except Exception as error:  # noqa: BLE001 (each caller gets its own)
+            if len(order_ids) == 1:
+                return [error]
+            middle = len(order_ids) // 2
+            return [*await self._read(order_ids[:middle]), *await self._read(order_ids[middle:])]
         return [found.get(it) or OrderNotFound(it) for it in order_ids]

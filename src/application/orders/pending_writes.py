@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from attrs import define, field
 
+from ...domain.errors import ConcurrentChange
 from ...domain.order import Order
 from .write_set import WriteSet
 
@@ -33,7 +34,11 @@ class PendingWrites:
         return await self.read(order_id)
 
     async def commit(self, writes: WriteSet) -> None:
-        """Keep ``writes``."""
+        """Keep ``writes``. Raises ConcurrentChange if another command has changed an order since it was read."""
+        for order in writes.changed:
+            pending = self._orders.get(order.id)
+            if pending is not None and writes.expected[order.id] != pending.orders[order.id].version:
+                raise ConcurrentChange(order.id, writes.expected[order.id])
         for order in writes.changed:
             first = self._orders.setdefault(order.id, writes)
             if first is not writes:

@@ -88,7 +88,8 @@ async def rotate(
 ) -> None:
     """Create a new token in place of TOKEN, of the same role, label, scopes and lifetime. Both are valid for HOURS.
 
-    TOKEN is an id, as `tokens list` shows it, or a secret. The new one is printed only once.
+    TOKEN is an id, as `tokens list` shows it, or a secret. The new one is printed only once. One that was rotated
+    already has the lifetime that this left to it, so rotate its successor instead.
     """
     from ..http.auth import new_token
 
@@ -97,11 +98,14 @@ async def rotate(
     async with _opened() as container:
         now = await container.storage().now()
         until = now + overlap
-        if not await container.storage().tokens.replace(known, digest, at=now, until=until):
+        tokens = container.storage().tokens
+        if not await tokens.replace(known, digest, at=now, until=until):
             raise NotFound("valid token", known)
-    session().show({"token": secret, "replaces": known, "until": until}, secret)
+        [new] = [each for each in await tokens.list() if each.id == token_id(secret)]
+    session().show({"token": secret, "expiresAt": new.expires_at, "replaces": known, "until": until}, secret)
+    ends = "does not expire" if new.expires_at is None else f"expires {new.expires_at.isoformat(timespec='seconds')}"
     session().info(
-        f"the old one stays valid until {until.isoformat(timespec='seconds')} at most; store the new one now"
+        f"the old one stays valid until {until.isoformat(timespec='seconds')} at most; the new one {ends}: store it now"
     )
 
 

@@ -135,7 +135,8 @@ class _WatchedDemo:
         await self.ready.wait()
         say_what_runs(self.day, self.container.settings())
         try:
-            await asyncio.wait_for(self.watched.seen.wait(), FIRST_LOOK_SECONDS)
+            async with asyncio.timeout(FIRST_LOOK_SECONDS):
+                await self.watched.seen.wait()
         except TimeoutError:
             session().info("the day begins; the board has not been opened yet")
         clock = self.watched.clock

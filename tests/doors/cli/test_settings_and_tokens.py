@@ -109,6 +109,19 @@ def test_a_token_is_listed_rotated_and_revoked_by_its_id(cli: CommandLine) -> No
     assert (old["status"], old["expiresAt"]) == ("revoked", rotated["until"])
 
 
+def test_a_token_that_is_rotated_says_when_its_successor_expires(cli: CommandLine) -> None:
+    secret = cli.json("tokens", "make", "--role", "restaurant", "--id", "R7")["token"]
+
+    first = cli.json("tokens", "rotate", secret)
+    again = cli("tokens", "rotate", secret)  # by mistake: it ends in a day now, and so does what replaces it
+    listed = cli.json("tokens", "list")
+
+    assert first["expiresAt"] is None
+    ends = listed[0]["expiresAt"]
+    assert ends is not None
+    assert f"the new one expires {ends[:19]}" in again.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "problem"),
     [

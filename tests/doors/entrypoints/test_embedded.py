@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sqlite3
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -219,6 +220,20 @@ async def test_an_id_of_another_type_fails_its_own_call_only(order_id: Any, tmp_
             await flow.record_payment(order_id)
 
         assert [type(each) for each in found] == [Order, Order, OrderNotFound, Order, Order]
+
+
+async def test_a_row_that_cannot_be_read_fails_its_own_callers_only(tmp_path: Path) -> None:
+    async with OrderFlow.open(f"sqlite:///{tmp_path}/orders.db") as flow:
+        for order_id in ("O1", "O2"):
+            await placed(flow, order_id)
+        with sqlite3.connect(tmp_path / "orders.db") as connection:
+            connection.execute("UPDATE orders SET currency = 'damaged' WHERE id = 'O2'")
+        connection.close()
+
+        asked = ["O1", "O1", "O2", "O1", "O1"]
+        found = await asyncio.gather(*map(flow.get_order, asked), return_exceptions=True)
+
+    assert [isinstance(each, Order) for each in found] == [True, True, False, True, True]
 
 
 class SafeText(str):
@@ -440,9 +455,24 @@ async def awaits_what_was_cancelled(event: OrderEvent) -> None:
     await task
 
 
+def ends_generators(event: OrderEvent) -> None:
+    raise GeneratorExit
+
+
+def returns_a_generator(event: OrderEvent) -> Any:
+    return _generator(event)
+
+
+async def returns_an_async_generator(event: OrderEvent) -> Any:
+    return _async_generator(event)
+
+
 @pytest.mark.parametrize(
     ("handler", "message"),
     [
+        (ends_generators, "the handler raised GeneratorExit"),
+        (returns_a_generator, "the handler returned a generator: nothing of it has run"),
+        (returns_an_async_generator, "the handler returned a async_generator: nothing of it has run"),
         (exits, "the handler raised SystemExit 3"),
         (finds_nothing, "the handler raised StopIteration"),
         (exits_in_the_loop, "the handler raised SystemExit 3"),
@@ -829,10 +859,17 @@ async def _async_generator(event: OrderEvent) -> AsyncIterator[None]:
     yield
 
 
+class _GeneratingPrinter:
+    def __call__(self, event: OrderEvent) -> Iterator[None]:
+        yield
+
+
 async def _of_two(event: OrderEvent, more: str) -> None: ...
 
 
-@pytest.mark.parametrize("handler", [_without_event, _of_two, "print", Printer, _generator, _async_generator])
+@pytest.mark.parametrize(
+    "handler", [_without_event, _of_two, "print", Printer, _generator, _async_generator, _GeneratingPrinter()]
+)
 async def test_a_handler_that_cannot_be_called_with_an_event_is_refused(handler: Any) -> None:
     async with OrderFlow.in_memory(consumers=()) as flow:
         with pytest.raises(InvalidInput, match="a function of one event, `async def` or plain"):

@@ -150,15 +150,16 @@ def test_a_handler_that_fails_surfaces_and_is_redriven() -> None:
         (lambda flow: flow.close(), "a handler cannot close the OrderFlow"),
         (lambda flow: next(iter(())), "the handler raised StopIteration"),
         (lambda flow: sys.exit(3), "the handler raised SystemExit 3"),
+        (lambda _: asyncio.sleep(0), "returned a coroutine, which a synchronous flow does not await"),
     ],
-    ids=["close", "next", "exit"],
+    ids=["close", "next", "exit", "coroutine"],
 )
-def test_what_would_block_or_end_the_flow_fails_the_event(fail: Callable[[Any], None], message: str) -> None:
+def test_what_would_not_run_or_end_the_flow_fails_the_event(fail: Callable[[Any], Any], message: str) -> None:
     with OrderFlow.in_memory_sync(consumers=()) as flow:
 
         @flow.on("order.created", name="kitchen")
         def ticket(event: OrderEvent) -> None:
-            fail(flow)
+            return fail(flow)  # type: ignore[no-any-return]
 
         placed(flow)
         with pytest.raises(RuntimeError, match=message):

@@ -356,6 +356,25 @@ async def test_nothing_runs_without_streams(installation: Installation) -> None:
     await eventually_async(lambda: running() == set(), deadline=DEADLINE)
 
 
+async def test_a_stream_that_closes_at_the_moment_of_a_commit_leaves_nothing_behind_that_doubles_events(
+    installation: Installation, boss: AsyncClient
+) -> None:
+    streams = LiveStreams(installation.streams, asyncio.Event())
+    async with aclosing(streams.of_orders(EVERYTHING, Actor.parse(BOSS), None)) as messages:
+        await anext(messages)
+        await eventually_async(lambda: bool(installation.news._waiters), deadline=DEADLINE)
+        installation.news.notify()
+
+    async with aclosing(streams.of_orders(EVERYTHING, Actor.parse(BOSS), None)) as messages:
+        await anext(messages)
+        await placed(boss, "O1")
+        await placed(boss, "O2")
+        changes = [await anext(messages) for _ in range(2)]
+
+    assert [b'"orderId":"O1"' in changes[0], b'"orderId":"O2"' in changes[1]] == [True, True]
+    await eventually_async(lambda: running() == set(), deadline=DEADLINE)
+
+
 def running() -> set[str]:
     names = {task.get_name() for task in asyncio.all_tasks()}
     return names & {"live streams", "closing of streams"}

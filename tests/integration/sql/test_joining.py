@@ -181,6 +181,18 @@ async def test_a_command_that_is_refused_leaves_the_others(shop: Application) ->
     assert await shop.orders() == {"O1", "O2"}
 
 
+async def test_commands_of_one_block_that_change_an_order_at_the_same_time_follow_each_other(shop: Application) -> None:
+    flow = shop.flow
+    async with shop.transaction() as connection, flow.joining(connection) as orders:
+        await asyncio.gather(*(orders.create_order(order_id="O1", **ORDER) for _ in range(3)))
+        await asyncio.gather(*(orders.assign_shipper("O1", f"S{number}") for number in range(3)))
+
+    timeline = await flow.timeline("O1")
+    assert [entry.event.sequence for entry in timeline] == [*range(1, len(timeline) + 1)]
+    assert [entry.event.type for entry in timeline].count("order.shipper_assigned") == 3
+    assert await shop.consistent()
+
+
 async def test_a_savepoint_of_the_application_takes_the_order_back(shop: Application) -> None:
     async with shop.transaction() as connection:
         await shop.write(connection, "O1")
