@@ -24,6 +24,8 @@ FILES: Mapping[type[Struct], str] = {
     Parameters: "instance_parameters.txt",
 }
 MAX_NAME = 32
+MAX_CHARACTERS = 200_000_000
+"""Characters of one file; a day of a million orders has a sixth of them."""
 _FIRST_LINE = 2
 """The line of a file's first row: line 1 is the header."""
 
@@ -83,9 +85,12 @@ def _read(folder: Path, kind: type[Row]) -> list[Row]:
     file, columns = FILES[kind], _columns(kind)
     listed = f"{len(columns)} columns separated by tabs: {', '.join(columns)}"
     try:
-        text = (folder / file).read_text(encoding="utf-8", errors="surrogateescape")
+        with (folder / file).open(encoding="utf-8", errors="surrogateescape") as stream:
+            text = stream.read(MAX_CHARACTERS + 1)
     except OSError as e:
         raise InvalidInput(file, f"{folder / file} cannot be read: {e.strerror or e}", f"a file of {listed}") from e
+    if len(text) > MAX_CHARACTERS:
+        raise InvalidInput(file, f"it has more than {MAX_CHARACTERS:,} characters", f"a file of {listed}")
     header, *lines = text.removesuffix("\n").split("\n")
     for column, found in zip_longest(columns, header.split("\t"), fillvalue=""):
         if column != found:

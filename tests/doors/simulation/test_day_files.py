@@ -7,6 +7,7 @@ import pytest
 from attrs import evolve
 from hypothesis import given, settings
 from orderflow.domain.errors import InvalidInput
+from orderflow.entrypoints.simulation import day_files
 from orderflow.entrypoints.simulation.day import Courier, Day, DayOrder, Parameters, Restaurant
 from orderflow.entrypoints.simulation.day_files import read_day, write_day
 from orderflow.entrypoints.simulation.generate_day import generate_day
@@ -169,6 +170,15 @@ def test_a_file_that_is_missing_or_cannot_be_read_is_named(folder, file):
         read_day(folder)
     (folder / file).mkdir()
     with pytest.raises(InvalidInput, match=f"^{file}: .*Is a directory"):
+        read_day(folder)
+
+
+def test_a_file_without_an_end_is_read_only_so_far(folder, monkeypatch):
+    monkeypatch.setattr(day_files, "MAX_CHARACTERS", 1_000)
+    (folder / "orders.txt").unlink()
+    (folder / "orders.txt").symlink_to("/dev/zero")
+
+    with pytest.raises(InvalidInput, match=r"orders.txt: it has more than 1,000 characters"):
         read_day(folder)
 
 
