@@ -220,7 +220,7 @@ def looking(opened: Browser, url: str, **context: Any) -> Iterator[BoardPage]:
     try:
         look = BoardPage(window.new_page(), url)
         yield look
-        assert look.errors == []
-        assert look.elsewhere == []
+        assert not look.errors, look.errors
+        assert not look.elsewhere, look.elsewhere
     finally:
         window.close()

@@ -13,7 +13,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from orderflow import OrderFlow
 from orderflow.application.consuming.dead_letter import DeadLetter
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from tests.support.board import PATIENCE, BoardPage, Service, browser, chromium, looking, service
 from tests.support.servers import obtain
@@ -511,6 +511,37 @@ def test_after_a_log_out_the_page_has_forgotten(look: BoardPage, shop: Service) 
     assert look.page.locator("li.card").count() == 0
     look.page.reload()
     expect(look.page.get_by_role("heading", name="Log in")).to_be_visible()
+
+
+def test_nothing_is_asked_for_any_more_when_it_logs_out(look: BoardPage, shop: Service) -> None:
+    views: list[int] = []
+
+    def count_views(route: Route) -> None:
+        if route.request.method == "DELETE":
+            views.append(look.page.locator("orders-view").count())
+        route.continue_()
+
+    look.enter("restaurant:R7")
+    look.page.locator("orders-view").wait_for()
+    look.page.route("**/board/session", count_views)
+
+    look.page.get_by_role("button", name="Log out").click()
+
+    expect(look.page.get_by_role("heading", name="Log in")).to_be_visible()
+    assert views == [0]
+
+
+def test_without_the_server_a_log_out_says_so_and_can_be_tried_again(look: BoardPage, shop: Service) -> None:
+    look.enter("restaurant:R7")
+    look.page.route("**/board/session", lambda route: route.abort())
+
+    look.page.get_by_role("button", name="Log out").click()
+
+    expect(look.page.get_by_role("alert")).to_contain_text("The server cannot be reached")
+    look.page.unroute("**/board/session")
+    look.page.get_by_role("button", name="Try again").click()
+    look.page.get_by_role("navigation").wait_for()
+    look.errors.clear()  # the browser's own, of the requests without a response
 
 
 def test_a_thousand_orders_are_drawn_without_a_long_pause(look: BoardPage, shop: Service) -> None:

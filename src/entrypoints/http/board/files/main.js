@@ -134,12 +134,9 @@ class BoardApp extends HTMLElement {
   }
 
   async #leave() {
-    try {
-      await logOut();
-    } catch {
-      await readSession(); // it has ended already
-    }
-    this.#frame();
+    fill(this); // ends what the views ask for, which would be refused from now on
+    await logOut().catch(() => {}); // it has ended already, or the server is away, which is said next
+    await this.#begin();
   }
 }
 
