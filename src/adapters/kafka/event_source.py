@@ -258,8 +258,8 @@ class KafkaEventSource:
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._read_offsets.update({each.partition: -1 for each in partitions})
         consumer.incremental_assign(partitions)
-        if self._paused:
-            consumer.pause(partitions)
+        # librdkafka remembers a partition that was paused when it was revoked, and would fetch nothing from it again.
+        (consumer.pause if self._paused else consumer.resume)(partitions)
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Commit again only what is not known to be committed. That takes long if Kafka does not respond."""
