@@ -208,6 +208,7 @@ class KafkaEventSource:
         except KafkaException as error:
             raise unavailable("rewinding", error, self._consumer) from error
         self._read_offsets = dict.fromkeys(self._read_offsets, -1)
+        self._buffered.clear()  # they are fetched again, after those before them
         self._rewound = True
 
     def _partitions_at_end(self) -> Collection[int]:

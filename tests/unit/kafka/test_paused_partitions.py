@@ -6,8 +6,11 @@ The brokers are those that librdkafka itself has for tests.
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from confluent_kafka import Producer
-from orderflow.adapters.kafka import KafkaEventSource, KafkaSettings
+from confluent_kafka import Message, Producer, TopicPartition
+from orderflow.adapters.kafka import KafkaEventSource, KafkaSettings, event_source
+from orderflow.adapters.kafka.client import ReportingConsumer
+from orderflow.adapters.kafka.known_brokers import KnownBrokers
+from pytest_mock import MockerFixture
 
 from tests.support.waiting import eventually_async
 
@@ -74,3 +77,20 @@ async def test_a_partition_that_was_revoked_during_a_pause_is_read_when_it_comes
     send(settings)
 
     await read_all(source)
+
+
+async def test_a_record_that_was_fetched_before_a_pause_is_not_given_after_a_rewind(mocker: MockerFixture) -> None:
+    client = mocker.create_autospec(ReportingConsumer, instance=True)
+    client.brokers = KnownBrokers()
+    client.poll.return_value = Message(topic="order-events", partition=0, offset=5, value=b"{}")
+    client.committed.return_value = [TopicPartition("order-events", 0, 3)]
+    mocker.patch.object(event_source, "consumer", return_value=client)
+    source = KafkaEventSource(KafkaSettings(bootstrap_servers="nowhere"), "analytics")
+    source._on_assign(client, [TopicPartition("order-events", 0)])
+    await source.pause()
+    client.poll.return_value = None
+
+    await source.rewind()
+
+    assert await source.read(1) == []
+    await source.close()
