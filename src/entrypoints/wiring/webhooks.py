@@ -106,11 +106,13 @@ def resend_deliveries(
     )
 
 
-def send_test(effects: "ConsumerStores", client: WebhookClient, new_id: NewId, now: StorageClock) -> "SendTest":
+def send_test(
+    effects: "ConsumerStores", new_client: Callable[[], WebhookClient], new_id: NewId, now: StorageClock
+) -> "SendTest":
     """Return what sends a test message."""
     from ...application.webhooks.resend import SendTest
 
-    return SendTest(webhooks=effects.webhooks, client=client, new_id=new_id, now=now)
+    return SendTest(webhooks=effects.webhooks, new_client=new_client, new_id=new_id, now=now)
 
 
 def send_deliveries(
