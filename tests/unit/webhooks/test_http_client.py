@@ -126,6 +126,25 @@ async def test_interim_responses_without_end_are_cut_off(receiver: Receiver) -> 
     assert (response.code, response.detail) == (None, f"ReadError: the answer has more than {MAX_READ} bytes")
 
 
+async def test_a_receiver_is_reached_at_any_address_of_its_host(receiver: Receiver) -> None:
+    url = f"http://hooks.example:{receiver.port}/"
+
+    response = await sent(receiver, url=url, resolve=lambda *_: ["::1", "127.0.0.2", "127.0.0.1"])
+
+    assert (response.accepted, len(receiver.received)) == (True, 1)
+
+
+async def test_the_connection_to_the_address_that_was_reached_is_kept(receiver: Receiver) -> None:
+    client = HttpWebhookClient(LOOPBACK, "orderflow/1", resolve=lambda *_: ["127.0.0.2", "127.0.0.1"])
+    hooks = endpoint(f"http://hooks.example:{receiver.port}/")
+    await client.post(hooks, MESSAGE, [receiver.secret])
+
+    await client.post(hooks, MESSAGE, [receiver.secret])
+    await client.close()
+
+    assert (len(receiver.received), receiver.connections) == (2, 1)
+
+
 async def test_a_receiver_that_is_not_there_is_said_so(receiver: Receiver) -> None:
     await receiver.stop()
 
