@@ -16,11 +16,13 @@ from attrs import define, field, frozen
 from ...application.redaction import bounded
 from ...application.webhooks.delivery import MAX_DETAIL, WebhookMessage, WebhookResponse
 from ...application.webhooks.endpoint import Endpoint
-from ..certificates import certificate_problem
+from ..certificates import certificate_problem, trusting
 from .addresses import AddressRefused, Resolve, checked_addresses
 from .bounded_network import BoundedNetwork
 from .signing import signed
 
+AUTHORITIES = "ORDERFLOW_WEBHOOK_CA_FILE"
+"""The setting of the file of authorities."""
 MAX_RESPONSE = 4_096
 """Bytes of a response's body that are read; then the connection is closed."""
 PINNED_SECONDS = 30.0
@@ -176,7 +178,7 @@ class HttpWebhookClient:
 
     def _new_pool(self, url: str) -> httpcore.AsyncConnectionPool:
         if self._tls is None and urlsplit(url).scheme == "https":  # reading the authorities takes long
-            self._tls = ssl.create_default_context(cafile=self.limits.authorities or None)
+            self._tls = trusting(self.limits.authorities, setting=AUTHORITIES)
         return httpcore.AsyncConnectionPool(
             ssl_context=self._tls,
             proxy=_proxy(self.limits.proxy),
@@ -225,7 +227,7 @@ def _problem(error: Exception) -> str:
     while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
         cause = cause.__cause__ or cause.__context__
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return _shown(f"its certificate {certificate_problem(cause, authorities='ORDERFLOW_WEBHOOK_CA_FILE')}")
+        return _shown(f"its certificate {certificate_problem(cause, authorities=AUTHORITIES)}")
     return _shown(f"{type(error).__name__}: {error}")
 
 
