@@ -334,7 +334,7 @@ class Container(containers.DeclarativeContainer):
         storage_clock,
         webhook_news,
     )
-    send_test = providers.Factory(webhooks.send_test, effects, webhook_client, new_id, storage_clock)
+    send_test = providers.Factory(webhooks.send_test, effects, webhook_client.provider, new_id, storage_clock)
     send_deliveries = providers.Factory(
         webhooks.send_deliveries,
         settings=settings,

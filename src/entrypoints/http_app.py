@@ -84,6 +84,7 @@ def operations_of(container: "Container") -> dict[str, Any]:
         "maintenance_log": container.storage().maintenance_log,
         "dead_letters": container.effects().dead_letters,
         "consumers": (*BUILT_IN, *own_names(container.settings())),
+        "known_consumer": container.readers().named,
         "redrive": lambda name: container.redrive(consumer=container.consumers()[name]),
         "drop_dead_letter": container.drop_dead_letter(),
         "close": close,

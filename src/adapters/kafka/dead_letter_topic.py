@@ -58,7 +58,7 @@ class KafkaDeadLetterTopic:
             if error.args[0].code() == KafkaError.MSG_SIZE_TOO_LARGE:
                 record = dead_letter.record
                 _log.error(
-                    "dead dead_letter not copied",
+                    "dead letter not copied",
                     order_id=record.order_id,
                     event_id=record.event_id,
                     problem=error_text(error),
@@ -79,6 +79,8 @@ class KafkaDeadLetterTopic:
                 headers=headers,
                 on_delivery=on_delivery,
             )
+        except BufferError:  # the queue of the client is full
+            failures.append(KafkaException(KafkaError(KafkaError._QUEUE_FULL)))
         except KafkaException as error:
             on_error(error)
 

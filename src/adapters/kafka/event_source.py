@@ -208,6 +208,7 @@ class KafkaEventSource:
         except KafkaException as error:
             raise unavailable("rewinding", error, self._consumer) from error
         self._read_offsets = dict.fromkeys(self._read_offsets, -1)
+        self._buffered.clear()  # they are fetched again, after those before them
         self._rewound = True
 
     def _partitions_at_end(self) -> Collection[int]:
@@ -258,8 +259,8 @@ class KafkaEventSource:
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._read_offsets.update({each.partition: -1 for each in partitions})
         consumer.incremental_assign(partitions)
-        if self._paused:
-            consumer.pause(partitions)
+        # librdkafka remembers a partition that was paused when it was revoked, and would fetch nothing from it again.
+        (consumer.pause if self._paused else consumer.resume)(partitions)
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Commit again only what is not known to be committed. That takes long if Kafka does not respond."""

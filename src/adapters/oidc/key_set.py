@@ -66,8 +66,10 @@ class KeySet:
         for task in (self._refreshing, self._reading):
             if task is not None:
                 task.cancel()
-                with suppress(asyncio.CancelledError, Unavailable):
-                    await task
+                await asyncio.wait({task})  # awaiting it would not tell its cancellation from the caller's
+                if not task.cancelled():
+                    with suppress(Unavailable):
+                        task.result()
         if self._client is not None:
             await self._client.aclose()
 

@@ -21,6 +21,7 @@ from ...application.orders.write_set import WriteSet
 from ...domain.errors import Conflict, InvalidInput, OrderNotFound
 from ...domain.order import Order
 from ...domain.text import is_identifier
+from ..order_terms import OrderTerms
 from .commit import write_postgresql, write_sqlite
 from .commit.batch import WriteBatch
 from .commit.conflicts import Conflicts
@@ -69,10 +70,12 @@ _PARAMETER = re.compile(r"\$(\d+)::(text(?:\[\])?)")
 class SqlJoining:
     """Joins transactions of the application on the database of the orders.
 
-    ``who`` is what PostgreSQL notifies other processes with when such a transaction commits; empty for no notification.
+    ``terms`` are those by which orders are found. ``who`` is what PostgreSQL notifies other processes with when such a
+    transaction commits; empty for no notification.
     """
 
     database: Database
+    terms: OrderTerms
     who: str = ""
     event_limit: int = EVENT_LIMIT
     _heads: "WeakKeyDictionary[Engine, int]" = field(factory=WeakKeyDictionary, init=False)
@@ -176,7 +179,8 @@ class JoinedTransaction:
         the transaction may go on. Raises InvalidInput if the transaction has ended.
         """
         database = self.joining.database
-        batch = WriteBatch.of(sets, database.known_buckets(), event_limit=self.joining.event_limit)
+        limit, terms = self.joining.event_limit, self.joining.terms
+        batch = WriteBatch.of(sets, database.known_buckets(), event_limit=limit, terms=terms)
         if not batch:
             return
         if self._current() != self._transactions:

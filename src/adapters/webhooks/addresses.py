@@ -15,8 +15,8 @@ class AddressRefused(Exception):
     """A host has an address to which nothing is sent. The text names no address, which would map the network."""
 
 
-async def checked_address(host: str, port: int, *, private: bool, resolve: Resolve | None = None) -> str:
-    """Return an address of ``host``, after all of them were checked. Raises AddressRefused, OSError.
+async def checked_addresses(host: str, port: int, *, private: bool, resolve: Resolve | None = None) -> Sequence[str]:
+    """Return the addresses of ``host``, after all of them were checked. Raises AddressRefused, OSError.
 
     A lookup may hang for as long as it likes: it has a thread of its own, which is abandoned when the caller stops
     waiting.
@@ -26,7 +26,7 @@ async def checked_address(host: str, port: int, *, private: bool, resolve: Resol
         raise OSError("the host has no address")
     if not private and not all(map(is_public, found)):
         raise AddressRefused("the host has an address that is not public")
-    return found[0]
+    return found
 
 
 def _addresses(host: str, port: int) -> Sequence[str]:

@@ -16,15 +16,19 @@ from attrs import define, field, frozen
 from ...application.redaction import bounded
 from ...application.webhooks.delivery import MAX_DETAIL, WebhookMessage, WebhookResponse
 from ...application.webhooks.endpoint import Endpoint
-from ..certificates import certificate_problem
-from .addresses import AddressRefused, Resolve, checked_address
+from ..certificates import certificate_problem, trusting
+from .addresses import AddressRefused, Resolve, checked_addresses
 from .bounded_network import BoundedNetwork
 from .signing import signed
 
+AUTHORITIES = "ORDERFLOW_WEBHOOK_CA_FILE"
+"""The setting of the file of authorities."""
 MAX_RESPONSE = 4_096
 """Bytes of a response's body that are read; then the connection is closed."""
 PINNED_SECONDS = 30.0
 """Seconds for which a checked address is used for new connections without another lookup."""
+MOST_ADDRESSES = 4
+"""Addresses of a host that one attempt tries to connect to, one after the other."""
 BODY_SECONDS = 1.0
 """Seconds in which that beginning must arrive; the status is known by then, and counts."""
 HTTP_ERRORS = (
@@ -64,9 +68,11 @@ class _Connections:
     """The connections to one endpoint. They are its own, as their certificates were checked for its host."""
 
     pool: httpcore.AsyncConnectionPool
-    address: str = ""
+    addresses: Sequence[str] = ()
+    reached: str = ""
+    """The address that was connected to last, which is tried first."""
     pinned_until: float = 0.0
-    lookup: "asyncio.Task[str] | None" = None
+    lookup: "asyncio.Task[Sequence[str]] | None" = None
     """The one lookup of the host; one that hangs is not begun a second time."""
 
 
@@ -75,8 +81,8 @@ class HttpWebhookClient:
     """Posts signed messages. It follows no redirect, takes no proxy from the environment, and keeps no cookie.
 
     A message goes to an address of the endpoint's host that was checked, and to no other, also if the name is moved
-    meanwhile. ``agent`` is the User-Agent. ``clock`` is the time of the signatures, by which receivers refuse old
-    messages. ``resolve`` looks a host up.
+    meanwhile. If an address cannot be connected to, the host's next one is tried. ``agent`` is the User-Agent.
+    ``clock`` is the time of the signatures, by which receivers refuse old messages. ``resolve`` looks a host up.
     """
 
     limits: Limits
@@ -123,26 +129,35 @@ class HttpWebhookClient:
         }
         seconds = self.limits.seconds
         extensions: dict[str, Any] = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), seconds)}
-        address = host
+        addresses: Sequence[str] = (host,)
         if not self.limits.proxy:
-            address = await self._address(connections, host, port)
+            addresses = await self._addresses(connections, host, port)
+            extensions["timeout"]["connect"] = seconds / len(addresses)
             if parts.scheme == "https":
                 extensions["sni_hostname"] = host
-        target = httpcore.URL(scheme=parts.scheme.encode(), host=address.encode(), port=port, target=_target(parts))
-        async with connections.pool.stream(
-            "POST", target, content=message.body, headers=list(headers.items()), extensions=extensions
-        ) as response:
-            return await self._answer(response)
+        for address in addresses:
+            target = httpcore.URL(scheme=parts.scheme.encode(), host=address.encode(), port=port, target=_target(parts))
+            try:
+                async with connections.pool.stream(
+                    "POST", target, content=message.body, headers=list(headers.items()), extensions=extensions
+                ) as response:
+                    connections.reached = address
+                    return await self._answer(response)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):  # nothing was sent
+                if address == addresses[-1]:
+                    raise
+        raise AssertionError("the last address answers, or raises")
 
-    async def _address(self, connections: _Connections, host: str, port: int) -> str:
+    async def _addresses(self, connections: _Connections, host: str, port: int) -> Sequence[str]:
+        """Return the addresses to try."""
         if monotonic() >= connections.pinned_until:
             if connections.lookup is None or connections.lookup.done():
-                looking = checked_address(host, port, private=self.limits.private, resolve=self.resolve)
+                looking = checked_addresses(host, port, private=self.limits.private, resolve=self.resolve)
                 connections.lookup = asyncio.create_task(looking)
                 connections.lookup.add_done_callback(_seen)
-            connections.address = await asyncio.shield(connections.lookup)
+            connections.addresses = await asyncio.shield(connections.lookup)
             connections.pinned_until = monotonic() + PINNED_SECONDS
-        return connections.address
+        return sorted(connections.addresses, key=lambda it: it != connections.reached)[:MOST_ADDRESSES]
 
     async def _answer(self, response: httpcore.Response) -> WebhookResponse:
         """Return what the status and the beginning of the body say. An accepted message needs no body."""
@@ -163,7 +178,7 @@ class HttpWebhookClient:
 
     def _new_pool(self, url: str) -> httpcore.AsyncConnectionPool:
         if self._tls is None and urlsplit(url).scheme == "https":  # reading the authorities takes long
-            self._tls = ssl.create_default_context(cafile=self.limits.authorities or None)
+            self._tls = trusting(self.limits.authorities, setting=AUTHORITIES)
         return httpcore.AsyncConnectionPool(
             ssl_context=self._tls,
             proxy=_proxy(self.limits.proxy),
@@ -200,7 +215,7 @@ async def _beginning(response: httpcore.Response) -> bytes:
     return bytes(body)
 
 
-def _seen(lookup: "asyncio.Task[str]") -> None:
+def _seen(lookup: "asyncio.Task[Sequence[str]]") -> None:
     """Retrieve the error of a lookup that was given up."""
     if not lookup.cancelled():
         lookup.exception()
@@ -212,7 +227,7 @@ def _problem(error: Exception) -> str:
     while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
         cause = cause.__cause__ or cause.__context__
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return _shown(f"its certificate {certificate_problem(cause, authorities='ORDERFLOW_WEBHOOK_CA_FILE')}")
+        return _shown(f"its certificate {certificate_problem(cause, authorities=AUTHORITIES)}")
     return _shown(f"{type(error).__name__}: {error}")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from ...domain.errors import InvalidInput
+from ...domain.text import shown
 from .ports import Cursors
 from .records import RELAY
 
@@ -34,7 +35,7 @@ class Readers:
         """Return ``consumer``. Raises InvalidInput if there is no such consumer, StorageUnavailable."""
         known = await self.consumers()
         if consumer not in known:
-            raise InvalidInput("consumer", f"{consumer!r} is none", ", ".join(known))
+            raise InvalidInput("consumer", f"{shown(consumer)} is none", ", ".join(known))
         return consumer
 
     def from_topic(self, reader: str) -> bool:

@@ -66,10 +66,10 @@ class ResendDeliveries:
 
 @frozen(kw_only=True)
 class SendTest:
-    """Sends a test message to an endpoint, enabled or not, by a ``client`` of its own. Nothing is recorded."""
+    """Sends a test message to an endpoint, enabled or not, each by a client of its own. Nothing is recorded."""
 
     webhooks: Webhooks
-    client: WebhookClient
+    new_client: Callable[[], WebhookClient]
     new_id: NewId
     now: Callable[[], Awaitable[datetime]]
 
@@ -78,7 +78,8 @@ class SendTest:
         endpoint = await self.webhooks.get(endpoint_id)
         secrets = (await self.webhooks.secrets([endpoint_id], await self.now()))[endpoint_id]
         message = WebhookMessage(id=f"test-{self.new_id()}", body=TEST)
+        client = self.new_client()
         try:
-            return await self.client.post(endpoint, message, secrets)
+            return await client.post(endpoint, message, secrets)
         finally:
-            await self.client.close()
+            await client.close()

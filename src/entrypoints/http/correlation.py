@@ -151,6 +151,11 @@ class _Exchange:
         return str(self.scope.get("path_template", ""))
 
     @property
+    def path_parameters(self) -> Mapping[str, str]:
+        """The parameters in the path, decoded."""
+        return {name: unquote(value) for name, value in self.scope.get("path_params", {}).items()}
+
+    @property
     def is_about_server(self) -> bool:
         """True for ``OPTIONS *``, which is about the server and not about a path (RFC 9110, section 9.3.7)."""
         return self.method == "OPTIONS" and self.scope["path"] == "*"
@@ -218,7 +223,7 @@ class _Exchange:
         level = logging.DEBUG if self.route in _PROBES else logging.INFO
         if not (admitted and _log.isEnabledFor(level)):
             return
-        order_id = self.scope.get("path_params", {}).get("order_id")
+        order_id = self.path_parameters.get("order_id")
         line: dict[str, object] = {
             **request_fields(self.request),
             **({"order_id": redact(order_id)} if is_identifier(order_id) else {}),
@@ -247,7 +252,7 @@ class _Exchange:
 
     def audit(self, code: str) -> None:
         grant: Grant | None = self.scope.get(GRANT)
-        parameters = {**self.scope.get("path_params", {}), **self.scope.get(ABOUT, {})}
+        parameters = {**self.path_parameters, **self.scope.get(ABOUT, {})}
         order_id = parameters.get("order_id")
         client = self.scope.get("client")
         audit(

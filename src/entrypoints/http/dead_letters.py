@@ -92,6 +92,8 @@ async def dead_letters(
     error = None if error is None else text(error, field="error", at_least=1, at_most=MAX_ERROR)
     groups = await operations.dead_letters.groups()
     orders = await operations.dead_letters.blocking(consumer, error=error, limit=SHOWN)
+    if consumer is not None and not orders:
+        await operations.known_consumer(consumer)  # an empty list would hide a mistyped name
     return json_response(DeadLettersView(groups=tuple(groups), orders=tuple(_parked(each) for each in orders)))
 
 

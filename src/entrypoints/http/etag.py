@@ -1,4 +1,4 @@
-"""Entity tags. The ETag of an order is its version."""
+"""Entity tags. The ETag of an order, or of a list of prices, is its version."""
 
 import re
 
@@ -18,7 +18,7 @@ def expected_version(if_match: str | None) -> int | None:
         return None
     tag = _STRONG.match(if_match.strip())
     if tag is None:
-        raise InvalidInput("If-Match", f"{if_match[:80]!r} is not an ETag of an order", 'one ETag, such as "3", or *')
+        raise InvalidInput("If-Match", f"{if_match[:80]!r} is not one strong ETag", 'one ETag, such as "3", or *')
     return int(tag[1])
 
 

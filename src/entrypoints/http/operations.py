@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
+from urllib.parse import unquote
 
 from attrs import field, frozen
 from litestar import Request, Response, get, post, put
@@ -39,7 +40,10 @@ OPERATE = {"query": set(), "scope": Scope.OPERATE}
 
 @frozen(kw_only=True)
 class Operations:
-    """The use-cases of the routes, as one named dependency. ``redrive`` returns that of a consumer of this service."""
+    """The use-cases of the routes, as one named dependency. ``redrive`` returns that of a consumer of this service.
+
+    ``known_consumer`` returns the name that it is given. It raises InvalidInput if there is no such consumer.
+    """
 
     status: Callable[[], Awaitable[tuple[Status, Sequence[LagSample]]]]
     examine: Callable[[], Awaitable[DoctorReport]]
@@ -51,6 +55,7 @@ class Operations:
     maintenance_log: MaintenanceLog
     dead_letters: DeadLetters
     consumers: tuple[str, ...]
+    known_consumer: Callable[[str], Awaitable[str]]
     redrive: Callable[[str], Redrive[Any]]
     drop_dead_letter: Callable[..., Awaitable[DropResult]]
     close: Callable[[], Awaitable[None]]
@@ -177,7 +182,7 @@ async def pause(
     data: JSONBody[ReasonBody],
 ) -> Response[ChangedView]:
     """Have it handle no more events; its cursors are kept."""
-    entry = await operations.pause_consumer(consumer, by=str(request.user), reason=data.reason)
+    entry = await operations.pause_consumer(unquote(consumer), by=str(request.user), reason=data.reason)
     return json_response(ChangedView(changed=entry is not None))
 
 
@@ -193,7 +198,7 @@ async def resume(
     data: JSONBody[ReasonBody],
 ) -> Response[ChangedView]:
     """Have it continue at its cursors."""
-    entry = await operations.resume_consumer(consumer, by=str(request.user), reason=data.reason)
+    entry = await operations.resume_consumer(unquote(consumer), by=str(request.user), reason=data.reason)
     return json_response(ChangedView(changed=entry is not None))
 
 

@@ -24,7 +24,7 @@ def joining(settings: Settings, storage: "Storage", commit_notifier: CommitNotif
     if not isinstance(storage, SqlStorage):
         return None
     who = "" if commit_notifier is None else f"{commit_notifier.who}joined"
-    return SqlJoining(storage.database, who, settings.event_max_bytes)
+    return SqlJoining(storage.database, storage.committer.terms, who, settings.event_max_bytes)
 
 
 def joined_use_cases(use_cases: UseCases, pending: PendingWrites) -> UseCases:

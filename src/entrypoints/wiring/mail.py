@@ -3,12 +3,12 @@
 import logging
 import re
 from collections.abc import Sequence
-from ssl import SSLContext, create_default_context
 from typing import TYPE_CHECKING
 
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+from ...adapters.certificates import trusting
 from ...adapters.notifications.log import LogChannel
 from ...adapters.notifications.templates import FileMessageTemplates
 from ...adapters.telemetry import Instruments
@@ -143,15 +143,5 @@ def _client(settings: Settings, timeout: float = 60.0) -> "SMTP":
         timeout=timeout,
         use_tls=security == "tls",
         start_tls=security == "starttls",
-        tls_context=None if security == "none" else _authorities(settings.smtp_ca_file),
+        tls_context=None if security == "none" else trusting(settings.smtp_ca_file, setting="ORDERFLOW_SMTP_CA_FILE"),
     )
-
-
-def _authorities(file: str) -> SSLContext:
-    """Return a context that trusts the authorities of ``file`` and no others; without a file, the system's."""
-    try:
-        return create_default_context(cafile=file or None)
-    except OSError as error:  # as are ssl's own errors
-        raise InvalidInput(
-            "ORDERFLOW_SMTP_CA_FILE", f"{file!r} holds no certificates: {error}", "a PEM file of authorities"
-        ) from error

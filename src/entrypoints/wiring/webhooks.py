@@ -7,6 +7,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from ...adapters.certificates import trusting
 from ...adapters.telemetry import Instruments
 from ...adapters.wakeup import LocalWakeup
 from ...adapters.wire.webhook_body import webhook_body
@@ -33,11 +34,16 @@ def installed() -> bool:
 
 
 def limits(settings: Settings) -> "Limits":
-    """Return how webhooks are sent. Raises NotConfigured without the extra."""
+    """Return how webhooks are sent.
+
+    Raises NotConfigured without the extra, InvalidInput for a file without authorities.
+    """
     try:
-        from ...adapters.webhooks.http_client import Limits
+        from ...adapters.webhooks.http_client import AUTHORITIES, Limits
     except ModuleNotFoundError as e:
         raise NotConfigured(f"webhooks need {e.name}", "pip install 'orderflow-service[webhooks]'") from e
+    if settings.webhook_ca_file:
+        trusting(settings.webhook_ca_file, setting=AUTHORITIES)
     return Limits(
         seconds=settings.webhook_timeout_seconds,
         private=settings.webhook_private_addresses,
@@ -106,11 +112,13 @@ def resend_deliveries(
     )
 
 
-def send_test(effects: "ConsumerStores", client: WebhookClient, new_id: NewId, now: StorageClock) -> "SendTest":
+def send_test(
+    effects: "ConsumerStores", new_client: Callable[[], WebhookClient], new_id: NewId, now: StorageClock
+) -> "SendTest":
     """Return what sends a test message."""
     from ...application.webhooks.resend import SendTest
 
-    return SendTest(webhooks=effects.webhooks, client=client, new_id=new_id, now=now)
+    return SendTest(webhooks=effects.webhooks, new_client=new_client, new_id=new_id, now=now)
 
 
 def send_deliveries(

@@ -203,6 +203,10 @@ def webhook_use_cases(storage: Any, effects: Any, clock: HandClock) -> tuple[Any
         private=True,
         **given,
     )
-    client = HttpWebhookClient(Limits(seconds=5.0, private=True), "orderflow/test")
-    test = SendTest(webhooks=effects.webhooks, client=client, new_id=lambda: str(uuid4()), now=clock.of_storage)
+    test = SendTest(
+        webhooks=effects.webhooks,
+        new_client=lambda: HttpWebhookClient(Limits(seconds=5.0, private=True), "orderflow/test"),
+        new_id=lambda: str(uuid4()),
+        now=clock.of_storage,
+    )
     return effects.webhooks, change, ResendDeliveries(wake=lambda: None, **given), test

@@ -65,6 +65,21 @@ def summary(line: Line) -> tuple[Any, ...]:
     return tuple(line.get(name, "") for name in ("actor", "label", "action", "outcome", "order_id"))
 
 
+async def test_a_line_names_order_and_customer_however_the_path_spells_them(
+    installation: Installation, client: AsyncClient, lines: list[Line]
+) -> None:
+    boss = await _as(installation, BOSS)
+    await client.post("/v1/orders", json=an_order(orderId="a/1"), headers=boss)
+
+    await client.post("/v1/orders/a%2F1/cancel", json={"reason": "too late"}, headers=boss)
+    await client.post("/v1/customers/%43%31/erase", json={"reason": "asked for"}, headers=boss)
+
+    assert [(line["action"], line["outcome"], line.get("order_id") or line["subject"]) for line in lines[1:]] == [
+        ("POST /v1/orders/{order_id}/cancel", "ok", "a/1"),
+        ("POST /v1/customers/{customer_id}/erase", "ok", "customer:C1"),
+    ]
+
+
 async def test_a_write_says_who_by_which_token_from_where_what_and_how_it_ended(
     installation: Installation, client: AsyncClient, lines: list[Line]
 ) -> None:

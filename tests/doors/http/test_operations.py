@@ -108,6 +108,14 @@ async def test_what_no_consumer_and_no_error_is_called_is_refused(operator: Asyn
     assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (400, query.partition("=")[0])
 
 
+async def test_a_consumer_that_there_is_none_of_has_no_empty_list_of_parked_orders(operator: AsyncClient) -> None:
+    mistyped = await operator.get("/v1/operations/dead-letters?consumer=analitics")
+    without_any = await operator.get("/v1/operations/dead-letters?consumer=inventory")
+
+    assert (mistyped.status_code, without_any.status_code) == (400, 200)
+    assert "analytics" in mistyped.json()["errors"][0]["allowed"]
+
+
 async def test_a_dry_run_lists_what_would_be_handled_and_changes_nothing(
     operator: AsyncClient, consumer: FailingConsumer
 ) -> None:
@@ -191,6 +199,20 @@ async def test_the_publishing_share_and_pauses_are_set_with_a_reason(operator: A
     paused = {each["consumer"]: each["paused"] for each in body["consumers"]}
     assert paused["analytics"]["reason"] == "too many"
     assert all(each["paused"] is None for each in after["consumers"])
+
+
+async def test_a_consumer_is_paused_however_its_name_is_spelt_in_the_path(operator: AsyncClient) -> None:
+    paused = await operator.post("/v1/operations/consumers/%61nalytics/pause", json={"reason": "too many"})
+    resumed = await operator.post("/v1/operations/consumers/analytic%73/resume", json={"reason": "fewer"})
+
+    assert (paused.json(), resumed.json()) == ({"changed": True}, {"changed": True})
+
+
+async def test_a_consumer_of_which_there_is_none_is_quoted_shortly(operator: AsyncClient) -> None:
+    answer = await operator.post(f"/v1/operations/consumers/{'x' * 5_000}/pause", json={"reason": "too many"})
+
+    assert answer.status_code == 400
+    assert "x" * 100 not in answer.json()["detail"]
 
 
 async def test_the_trace_of_an_order_is_for_admins(operator: AsyncClient) -> None:

@@ -1,14 +1,16 @@
 """Webhook endpoints over HTTP, by admins with a token to operate."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from httpx import AsyncClient
 from orderflow.application.auth import Scope
-from orderflow.testing.consumers.webhook_receiver import Receiver, refuse
+from orderflow.testing.consumers.webhook_receiver import Exchange, Receiver, accept, refuse
 
 from tests.support.door import BOSS, CUSTOMER, Installation, calling, placed
+from tests.support.waiting import eventually_async
 
 pytestmark = pytest.mark.features("webhooks")
 
@@ -43,6 +45,28 @@ async def test_an_endpoint_is_added_with_a_secret_that_is_shown_once(boss: Async
     assert (one.json()["status"], one.json()["url"]) == ("enabled", receiver.url)
     assert receiver.secret.startswith("whsec_")
     assert receiver.secret not in one.text
+
+
+async def test_a_test_that_ends_breaks_off_no_other(boss: AsyncClient, receiver: Receiver) -> None:
+    endpoint, first_ended = await added(boss, receiver), asyncio.Event()
+
+    async def in_turn(exchange: Exchange) -> None:
+        if exchange.received is receiver.received[0]:
+            await eventually_async(lambda: len(receiver.received) == 2, that="both messages are there")
+        else:
+            await first_ended.wait()
+        await accept(exchange)
+
+    async def test() -> Any:
+        answer = await boss.post(f"{AT}/{endpoint}/test")
+        first_ended.set()
+        return answer.json()
+
+    receiver.answer = in_turn
+
+    answers = await asyncio.gather(test(), test())
+
+    assert [it["accepted"] for it in answers] == [True, True]
 
 
 async def test_a_test_message_is_signed_and_answered(boss: AsyncClient, receiver: Receiver) -> None:

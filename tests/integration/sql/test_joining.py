@@ -23,6 +23,7 @@ from orderflow import (
     OrderEvent,
     OrderFlow,
     OrderNotFound,
+    OrderQuery,
     OrderState,
     PaymentStatus,
     StorageUnavailable,
@@ -120,6 +121,20 @@ async def shop(request: pytest.FixtureRequest) -> AsyncIterator[Application]:
 @pytest.fixture(params=["psycopg", "asyncpg"])
 def on_postgresql(request: pytest.FixtureRequest) -> str:
     return str(request.param)
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+async def test_an_order_of_a_block_is_found_by_its_telephone_number_in_any_spelling(
+    request: pytest.FixtureRequest, driver: str
+) -> None:
+    url = request.getfixturevalue("sqlite_url" if "sqlite" in driver else "postgresql_url")
+    async with application(driver, url, phone_region="DE") as shop:
+        async with shop.transaction() as connection, shop.flow.joining(connection) as orders:
+            await orders.create_order(order_id="O1", customer_phone="030 123456", **ORDER)
+
+        found = await shop.flow.list_orders(OrderQuery(q="+49 30 123456"))
+
+    assert [order.id for order in found.orders] == ["O1"]
 
 
 async def test_an_order_and_a_row_commit_together(shop: Application) -> None:

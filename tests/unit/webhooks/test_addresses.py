@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from orderflow.adapters.webhooks.addresses import AddressRefused, checked_address
+from orderflow.adapters.webhooks.addresses import AddressRefused, checked_addresses
 from orderflow.application.webhooks.public_address import is_public
 
 from tests.support.waiting import eventually_async
@@ -63,25 +63,25 @@ def test_no_other_address_is(address: str) -> None:
 
 async def test_a_host_is_refused_if_any_of_its_addresses_is() -> None:
     with pytest.raises(AddressRefused) as refused:
-        await checked_address("evil.example", 443, private=False, resolve=lambda *_: ("8.8.8.8", "10.0.0.1"))
+        await checked_addresses("evil.example", 443, private=False, resolve=lambda *_: ("8.8.8.8", "10.0.0.1"))
 
     assert "10.0.0.1" not in str(refused.value)
 
 
 async def test_private_addresses_may_be_allowed() -> None:
-    assert await checked_address("shop.local", 80, private=True, resolve=lambda *_: ("10.0.0.1",)) == "10.0.0.1"
+    assert await checked_addresses("shop.local", 80, private=True, resolve=lambda *_: ("10.0.0.1",)) == ("10.0.0.1",)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "169.254.169.254", "localhost"])
 async def test_an_address_in_place_of_a_name_is_checked_too(host: str) -> None:
     with pytest.raises(AddressRefused):
-        await checked_address(host, 443, private=False)
+        await checked_addresses(host, 443, private=False)
 
 
 @pytest.mark.parametrize("host", ["0x7f.1", "017700000001", "2130706433"])
 async def test_an_address_in_another_notation_is_checked_as_it_is_understood(host: str) -> None:
     with pytest.raises((AddressRefused, OSError)):
-        await checked_address(host, 443, private=False)
+        await checked_addresses(host, 443, private=False)
 
 
 async def test_an_error_of_the_lookup_is_the_callers() -> None:
@@ -89,9 +89,9 @@ async def test_an_error_of_the_lookup_is_the_callers() -> None:
         raise OSError("no such host")
 
     with pytest.raises(OSError, match="no such host"):
-        await checked_address("nowhere.example", 443, private=False, resolve=resolve)
+        await checked_addresses("nowhere.example", 443, private=False, resolve=resolve)
     with pytest.raises(OSError, match="no address"):
-        await checked_address("nowhere.example", 443, private=False, resolve=lambda *_: ())
+        await checked_addresses("nowhere.example", 443, private=False, resolve=lambda *_: ())
 
 
 @pytest.fixture
@@ -106,9 +106,11 @@ async def test_lookups_that_hang_do_not_stop_others(release: threading.Event) ->
         release.wait()
         return ("8.8.8.8",)
 
-    stuck = [asyncio.create_task(checked_address("slow.example", 443, private=False, resolve=hang)) for _ in range(50)]
-    found = await checked_address("quick.example", 443, private=False, resolve=lambda *_: ("8.8.8.8",))
+    stuck = [
+        asyncio.create_task(checked_addresses("slow.example", 443, private=False, resolve=hang)) for _ in range(50)
+    ]
+    found = await checked_addresses("quick.example", 443, private=False, resolve=lambda *_: ("8.8.8.8",))
 
-    assert (found, sum(task.done() for task in stuck)) == ("8.8.8.8", 0)
+    assert (found, sum(task.done() for task in stuck)) == (("8.8.8.8",), 0)
     release.set()
     await eventually_async(lambda: all(task.done() for task in stuck))

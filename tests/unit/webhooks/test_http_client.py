@@ -14,6 +14,9 @@ from orderflow.adapters.webhooks.http_client import MAX_RESPONSE, HttpWebhookCli
 from orderflow.adapters.webhooks.signing import new_secret
 from orderflow.application.webhooks.delivery import WebhookMessage, WebhookResponse
 from orderflow.application.webhooks.endpoint import Endpoint
+from orderflow.domain.errors import InvalidInput
+from orderflow.entrypoints.container import container_for
+from orderflow.entrypoints.settings import Settings
 from orderflow.testing.consumers.webhook_receiver import (
     Answer,
     Exchange,
@@ -124,6 +127,25 @@ async def test_interim_responses_without_end_are_cut_off(receiver: Receiver) -> 
     response = await sent(receiver, Limits(seconds=60.0, private=True))
 
     assert (response.code, response.detail) == (None, f"ReadError: the answer has more than {MAX_READ} bytes")
+
+
+async def test_a_receiver_is_reached_at_any_address_of_its_host(receiver: Receiver) -> None:
+    url = f"http://hooks.example:{receiver.port}/"
+
+    response = await sent(receiver, url=url, resolve=lambda *_: ["::1", "127.0.0.2", "127.0.0.1"])
+
+    assert (response.accepted, len(receiver.received)) == (True, 1)
+
+
+async def test_the_connection_to_the_address_that_was_reached_is_kept(receiver: Receiver) -> None:
+    client = HttpWebhookClient(LOOPBACK, "orderflow/1", resolve=lambda *_: ["127.0.0.2", "127.0.0.1"])
+    hooks = endpoint(f"http://hooks.example:{receiver.port}/")
+    await client.post(hooks, MESSAGE, [receiver.secret])
+
+    await client.post(hooks, MESSAGE, [receiver.secret])
+    await client.close()
+
+    assert (len(receiver.received), receiver.connections) == (2, 1)
 
 
 async def test_a_receiver_that_is_not_there_is_said_so(receiver: Receiver) -> None:
@@ -269,6 +291,21 @@ async def test_the_certificate_must_be_the_hosts(
         assert problem in response.detail
         assert response.accepted is not bool(problem)
         assert len(receiver.received) == (0 if problem else 1)
+
+
+async def test_a_file_of_no_authorities_is_named_with_its_setting(receiver: Receiver, tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing.pem")
+
+    with pytest.raises(InvalidInput, match=r"ORDERFLOW_WEBHOOK_CA_FILE.*missing\.pem"):
+        await sent(receiver, evolve(LOOPBACK, authorities=missing), url=f"https://127.0.0.1:{receiver.port}/")
+
+
+async def test_webhooks_with_a_file_of_no_authorities_do_not_begin(tmp_path: Path) -> None:
+    (tmp_path / "none.pem").write_text("no certificate")
+    container = container_for(Settings(database_url="memory://", webhook_ca_file=str(tmp_path / "none.pem")))
+
+    with pytest.raises(InvalidInput, match="ORDERFLOW_WEBHOOK_CA_FILE"):
+        container.send_deliveries()
 
 
 async def test_endpoints_at_one_address_share_no_connection(authority: trustme.CA, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from attrs import field, frozen
 from ....application.event_log.records import bucket_of
 from ....application.orders.write_set import WriteSet
 from ... import wire
-from ...order_terms import WITHOUT_REGION, OrderTerms
+from ...order_terms import OrderTerms
 from .. import payment_attempts as payments
 from ..event_log import order_events
 from ..idempotency import idempotency_keys
@@ -48,9 +48,7 @@ class WriteBatch:
         return bool(self.keys or self.created or self.changed or self.attempts or self.events)
 
     @classmethod
-    def of(
-        cls, sets: Sequence[WriteSet], buckets: int, *, event_limit: int, terms: OrderTerms = WITHOUT_REGION
-    ) -> "WriteBatch":
+    def of(cls, sets: Sequence[WriteSet], buckets: int, *, event_limit: int, terms: OrderTerms) -> "WriteBatch":
         """Build the batch. Raises EventTooLarge for an event of more than ``event_limit`` bytes."""
         created: list[Row] = []
         found: list[Row] = []
