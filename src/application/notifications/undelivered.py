@@ -10,7 +10,7 @@ from ..clock import Clock
 from ..maintenance.maintenance_log import MaintenanceEntry, MaintenanceKind
 from ..maintenance.ports import MaintenanceLog
 from ..operator_note import OperatorNote
-from .notification import Notification, NotificationStatus
+from .notification import ERASED, Notification, NotificationStatus
 from .ports import Contacts, Notifications, Notifier
 
 logger = logging.getLogger("orderflow.notify")
@@ -50,10 +50,13 @@ class ChangeUndelivered:
     ) -> Sequence[Notification]:
         """Make the selected notifications due now, to the recipient's address of today; return them.
 
-        Those that were sent are left out unless ``again``. The key of a message stays the same.
+        Those that were sent are left out unless ``again``, and those that were erased always. The key of a message
+        stays the same.
         """
         allowed = {NotificationStatus.PENDING, NotificationStatus.FAILED, NotificationStatus.DROPPED}
-        found = await self._selected(selection, allowed | ({NotificationStatus.SENT} if again else set()))
+        may = await self._selected(selection, allowed | ({NotificationStatus.SENT} if again else set()))
+        if not (found := [it for it in may if it.detail != ERASED]):
+            raise InvalidInput("status", "the texts of the notifications are erased", "notifications with a text")
         channels = {channel.name: channel for channel in self.channels}
         now = self.clock()
         changed = []

@@ -39,3 +39,14 @@ def test_every_order_of_a_customer_is_exported(cli: CommandLine) -> None:
 
     assert (len(exported["orders"]), len(exported["hasCard"])) == (51, 51)
     assert exported["nextCursor"] is None
+
+
+def test_a_notification_that_was_erased_is_not_sent_again_without_its_text(lived: CommandLine) -> None:
+    customer = lived.json("orders", "show", "small-o1")["userId"]
+    lived.json("customers", "erase", customer, *NOTE)
+
+    again = lived("notifications", "resend", "small-o1", "--to", f"customer:{customer}", "--again", *NOTE)
+    others = lived.json("notifications", "resend", "small-o1", "--again", *NOTE)
+
+    assert (again.code, "the texts of the notifications are erased" in again.err) == (2, True), again
+    assert {it["recipient"].partition(":")[0] for it in others} == {"restaurant", "shipper"}
