@@ -13,6 +13,8 @@ from ..operator_note import OperatorNote
 from .notification import ERASED, Notification, NotificationStatus
 from .ports import Contacts, Notifications, Notifier
 
+MAX_NAMED = 10
+"""Notifications that a refusal names."""
 logger = logging.getLogger("orderflow.notify")
 
 
@@ -35,8 +37,8 @@ class Selection:
 class ChangeUndelivered:
     """Sends notifications of an order again, or drops them. The operator's note enters the maintenance log.
 
-    Raises InvalidInput for a blank name or reason and if nothing may be changed, NotFound if nothing is selected,
-    StorageUnavailable.
+    Raises InvalidInput for a blank name or reason, and if nothing is selected or may be changed; NotFound if the order
+    has none; StorageUnavailable.
     """
 
     notifications: Notifications
@@ -77,9 +79,14 @@ class ChangeUndelivered:
         return await self._keep(MaintenanceKind.DROP, changed, by, reason)
 
     async def _selected(self, selection: Selection, allowed: set[NotificationStatus]) -> list[Notification]:
-        found = [it for it in await self.notifications.of_orders([selection.order_id]) if selection.selects(it)]
-        if not found:
+        of_order = await self.notifications.of_orders([selection.order_id])
+        if not of_order:
             raise NotFound("notification of order", selection.order_id)
+        if not (found := [it for it in of_order if selection.selects(it)]):
+            there = ", ".join(
+                sorted({f"{it.sequence} to {it.recipient} by {it.channel}" for it in of_order})[:MAX_NAMED]
+            )
+            raise InvalidInput("notification", f"order {selection.order_id} has none that is selected", there)
         if not (may := [it for it in found if it.status in allowed]):
             there = ", ".join(sorted({it.status for it in found}))
             raise InvalidInput("status", f"the notifications are {there}", ", ".join(sorted(allowed)))
