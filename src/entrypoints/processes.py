@@ -220,7 +220,7 @@ async def _housekeeping(container: Container, stop: asyncio.Event) -> None:
     """Settle payment attempts, look made refunds up again, and delete what is old in small steps.
 
     That is responses under idempotency keys, and personal data as the settings say. It also stores when tokens were
-    used last, for the requests that used them.
+    used last, for the requests that used them. What is old is deleted for HOUSEKEEPING_SECONDS, then payments are next.
     """
     kept = timedelta(hours=container.settings().idempotency_hours)
     forget_at = 0.0
@@ -232,12 +232,16 @@ async def _housekeeping(container: Container, stop: asyncio.Event) -> None:
             now = await container.storage().now()
             await container.tokens().note_used(now)
             expired = now - kept
+            turn_ends = monotonic() + HOUSEKEEPING_SECONDS
             while not stop.is_set() and await answers.delete_before(expired) == DELETED_AT_ONCE:
-                continue
+                if monotonic() >= turn_ends:
+                    break
             if monotonic() >= forget_at:
-                while not stop.is_set() and await container.forget_old_data()(now):
-                    continue
                 forget_at = monotonic() + FORGET_SECONDS
+                while not stop.is_set() and await container.forget_old_data()(now):
+                    if monotonic() >= turn_ends:
+                        forget_at = 0.0
+                        break
         except Unavailable as e:
             container.process_registration().failures.note("housekeeping", e)
             logger.warning("housekeeping waits", extra={"error": e.code, "detail": str(e)})

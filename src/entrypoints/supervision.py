@@ -10,6 +10,7 @@ from attrs import define, field
 from ..adapters.telemetry import Instruments
 from ..adapters.telemetry.metrics import catalogue
 from ..application.backoff import Backoff, pause
+from ..application.contained import contained
 from ..application.redaction import code_of, error_text
 from ..domain.errors import LogBehindTopic, NotConfigured
 from .process_registration import ProcessRegistration
@@ -95,7 +96,8 @@ class Supervisor:
         self._running.add(name)
         recovery = asyncio.get_running_loop().call_later(self.recovered_seconds, self._recovered, name)
         try:
-            await part(stop)
+            with contained(name):
+                await part(stop)
         finally:
             recovery.cancel()
             self._running.discard(name)

@@ -3,6 +3,8 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import reduce
 from typing import Any, TypeVar
 
 from attrs import frozen
@@ -21,7 +23,7 @@ from ...application.analytics.figures import (
 )
 from ...application.analytics.order_progress import OrderProgress
 from ...domain.lifecycle import OrderState
-from ...domain.money import total_of
+from ...domain.money import EXACT
 from .overlay import Overlay
 
 
@@ -111,6 +113,11 @@ def _sums(currency: str, orders: Sequence[OrderProgress]) -> dict[str, Any]:
         "currency": currency,
         "orders": len(orders),
         "cancelled": len(orders) - len(kept),
-        "gross_revenue": total_of((order.total for order in orders), currency).amount,
-        "net_revenue": total_of((order.total for order in kept), currency).amount,
+        "gross_revenue": _sum(orders),
+        "net_revenue": _sum(kept),
     }
+
+
+def _sum(orders: Sequence[OrderProgress]) -> Decimal:
+    """Return the exact sum of the totals, which may be larger than the amount of an order."""
+    return reduce(EXACT.add, (order.total.amount for order in orders), Decimal(0))

@@ -7,15 +7,13 @@ from attrs import define, evolve, field
 
 from ...application.customers.ports import ERASED_AT_ONCE, ErasedOrders, Kind
 from ...application.event_log.records import Positions
-from ...application.notifications.notification import Notification, NotificationStatus
+from ...application.notifications.notification import ERASED, Notification, NotificationStatus
 from ...domain.actor import Actor, Role
 from ...domain.order import Order
 from ..stored_responses import without_address
 from .consumer_store import MemoryConsumerStores
 from .notifications import notification_entry_key
 from .storage import MemoryStorage
-
-ERASED = "erased"
 
 
 @define(eq=False)

@@ -142,6 +142,7 @@ class SqlAnalyticsStore:
 _SECOND_US = 1_000_000
 
 
+_HALF = 10**8
 _CENTS = Decimal("0.01")
 
 
@@ -249,12 +250,17 @@ def _sales(key: ColumnElement[Any]) -> Select[Any]:
             it.currency,
             func.count().label("orders"),
             func.sum(case((cancelled, 1), else_=0)).label("cancelled"),
-            func.sum(it.total_e4).label("gross"),
-            func.sum(case((cancelled, 0), else_=it.total_e4)).label("net"),
+            *_halves("gross", it.total_e4),
+            *_halves("net", case((cancelled, 0), else_=it.total_e4)),
         )
         .group_by(key, it.currency)
         .order_by(key, it.currency)
     )
+
+
+def _halves(name: str, number: ColumnElement[int]) -> tuple[ColumnElement[int], ColumnElement[int]]:
+    """Return the sums of the high and the low digits: SQLite refuses a sum of 64 bits or more."""
+    return func.sum(number // _HALF).label(f"{name}_high"), func.sum(number % _HALF).label(f"{name}_low")
 
 
 def _sums(row: Any) -> dict[str, Any]:
@@ -262,14 +268,14 @@ def _sums(row: Any) -> dict[str, Any]:
         "currency": row.currency,
         "orders": row.orders,
         "cancelled": int(row.cancelled),
-        "gross_revenue": _amount(row.gross),
-        "net_revenue": _amount(row.net),
+        "gross_revenue": _amount(row.gross_high, row.gross_low),
+        "net_revenue": _amount(row.net_high, row.net_low),
     }
 
 
-def _amount(ten_thousandths: int | Decimal) -> Decimal:
-    """Return the exact amount, with at least two decimals."""
-    amount = EXACT.scaleb(Decimal(ten_thousandths), -4)
+def _amount(high: int | Decimal, low: int | Decimal) -> Decimal:
+    """Return the exact amount of so many ten-thousandths, with at least two decimals."""
+    amount = EXACT.scaleb(Decimal(int(high) * _HALF + int(low)), -4)
     cents = EXACT.quantize(amount, _CENTS)
     return cents if cents == amount else amount
 

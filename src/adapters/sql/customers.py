@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ...application.customers.ports import ERASED_AT_ONCE, ErasedOrders, Kind
 from ...application.event_log.records import Positions
-from ...application.notifications.notification import NotificationStatus
+from ...application.notifications.notification import ERASED, NotificationStatus
 from ...domain.actor import Actor, Role
 from ...domain.lifecycle import OrderState
 from ..stored_responses import without_address
@@ -50,7 +50,6 @@ retention_progress = Table(
 )
 """The position up to which old data is forgotten in each bucket of the log, as JSON."""
 
-ERASED = "erased"
 _FINAL = orders.c.state.in_([state.value for state in OrderState if state.terminal])
 _HELD = or_(orders.c.address.is_not(None), orders.c.card_token.is_not(None), orders.c.annotations.is_not(None))
 _NOTHING = {"address": None, "card_token": None, "annotations": None}

@@ -19,6 +19,7 @@ from ..notifications.notify import follow_parties, recipients
 from ..notifications.ports import Notifications
 from ..webhooks.endpoint import WEBHOOKS
 from .buckets import Decoded, decoded, read_until
+from .read_rows import read_rows
 from .report import CheckReport, Comparison
 from .webhooks import CheckWebhooks
 
@@ -99,8 +100,8 @@ class CheckEffects:
                     )
 
     async def _analytics(self, histories: Histories, comparison: Comparison) -> None:
-        progress = await self.analytics.of_orders(set(histories))
-        for order_id, names in (await self.analytics.derived_differ(set(histories))).items():
+        progress, unreadable = await read_rows(self.analytics.of_orders, histories)
+        for order_id, names in (await self.analytics.derived_differ(progress)).items():
             comparison.differ(f"order {order_id}", f"analytics has a wrong {', '.join(names)} for its progress")
         for order_id, history in histories.items():
             expected: OrderProgress | None = None
@@ -112,17 +113,17 @@ class CheckEffects:
                 continue
             found = progress.get(order_id)
             if found is None:
-                comparison.differ(f"order {order_id}", "analytics has no progress of it")
+                comparison.differ(f"order {order_id}", unreadable.get(order_id, "analytics has no progress of it"))
             elif found != expected:
                 comparison.differ(f"order {order_id}", f"analytics has {found}, its events give {expected}")
 
     async def _inventory(self, histories: Histories, comparison: Comparison) -> None:
-        reservations = await self.shortages.of_orders(set(histories))
+        reservations, unreadable = await read_rows(self.shortages.of_orders, histories)
         for order_id, history in histories.items():
             events = [event for _, event in history]
             found = reservations.get(order_id)
             if found is None:
-                comparison.differ(f"order {order_id}", "inventory has no reservation for it")
+                comparison.differ(f"order {order_id}", unreadable.get(order_id, "inventory has no reservation for it"))
                 continue
             cancelled = any(isinstance(event, OrderCancelled) for event in events)
             expected = ReservationStatus.RELEASED if cancelled else ReservationStatus.RESERVED
@@ -209,6 +210,7 @@ class _Examined:
         self.comparison.compared += trial.compared
         for difference in trial.differences:
             self.comparison.differ(difference.where, difference.problem)
+        self.comparison.found += trial.found - len(trial.differences)
 
     def notes(self) -> list[str]:
         name = self.consumer

@@ -13,6 +13,7 @@ from ...domain.order import Order
 from ..event_log.ports import Decode, EventLog
 from ..event_log.records import LogRecord, Positions, bucket_of
 from .buckets import Decoded, decoded, groups, read_until
+from .read_rows import read_rows
 from .report import CheckReport, Comparison
 
 PAGE = 1000
@@ -100,9 +101,12 @@ class CheckOrdersAndLog:
         self, histories: Mapping[str, list[OrderEvent]], checks: "_Checks", folded: "FoldedLog"
     ) -> int:
         rows: dict[str, Order] = {}
+        unreadable: dict[str, str] = {}
         ids = list(histories)
         for start in range(0, len(ids), PAGE):
-            rows |= await self.orders.many(ids[start : start + PAGE])
+            found, problems = await read_rows(self.orders.many, ids[start : start + PAGE])
+            rows |= found
+            unreadable |= problems
         for order_id, events in histories.items():
             facts = _fold(order_id, events, checks.paths)
             folded.facts[order_id] = facts
@@ -111,7 +115,7 @@ class CheckOrdersAndLog:
             row = rows.get(order_id)
             checks.rows.compared += 1
             if row is None:
-                checks.rows.differ(f"order {order_id}", "is in the log, but has no row")
+                checks.rows.differ(f"order {order_id}", unreadable.get(order_id, "is in the log, but has no row"))
                 continue
             if facts is None:
                 continue

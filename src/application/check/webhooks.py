@@ -78,7 +78,7 @@ def differences(
     kept_since: datetime,
 ) -> Iterable[tuple[int, str]]:
     """Return what differs between the events of an order and its deliveries at ``endpoint``, with the sequences."""
-    created = history[0][1]
+    created = history[0][1] if history else None  # the only event cannot be decoded
     restaurant = created.restaurant_id if isinstance(created, OrderCreated) else None
     found = {delivery.sequence: delivery for delivery in queue}
     for record, event in history:

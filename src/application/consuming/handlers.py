@@ -18,6 +18,7 @@ from attrs import define, field, frozen
 from ...domain.errors import InvalidInput, StaleCursor, Unavailable
 from ...domain.events import EVENT_TYPES, OrderEvent
 from ...domain.text import shown
+from ..contained import contained
 from ..event_log.ports import Cursors, EventLog
 from ..event_log.records import Address, Delivery, LogRecord
 from ..request_context import Request, answering, caused_by
@@ -133,7 +134,7 @@ async def _call(handler: Handler, argument: object) -> None:
     Raises what the handler raises. What would end or block the consumer instead of failing the event, such as
     SystemExit, StopIteration or a cancellation within the handler, is raised as RuntimeError.
     """
-    try:
+    with contained("the handler"):
         if is_coroutine_function(handler):
             result: Any = handler(argument)
         else:
@@ -142,13 +143,6 @@ async def _call(handler: Handler, argument: object) -> None:
             result = await result
         if isgenerator(result) or isasyncgen(result):
             raise RuntimeError(f"the handler returned a {type(result).__name__}: nothing of it has run")
-    except (Exception, KeyboardInterrupt):
-        raise
-    except BaseException as error:
-        task = asyncio.current_task()
-        if isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling()):
-            raise
-        raise RuntimeError(f"the handler raised {type(error).__name__} {error}".rstrip()) from error
 
 
 def transferable(function: Callable[[T], R], argument: T) -> R:

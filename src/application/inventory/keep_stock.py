@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from attrs import evolve, frozen
 
 from ...domain.actor import Actor, Role
-from ...domain.errors import CommandRefused, ConcurrentChange, OrderNotFound
+from ...domain.errors import CommandRefused, ConcurrentChange, OrderNotFound, Unavailable
 from ...domain.events import OrderCancelled, OrderCreated
 from ..clock import Clock
 from ..event_log.records import Delivery, LogRecord
@@ -56,9 +56,13 @@ class KeepStock:
         await work.reservations.keep([r for order_id, r in decided.items() if r is not before.get(order_id)])
 
     async def settle(self) -> int:
-        """Cancel the short orders, and return how many were settled. A refusal is stored as the outcome."""
+        """Cancel the short orders, and return how many were settled. A refusal is stored as the outcome.
+
+        Raises Unavailable; another failure, such as that of a row that cannot be read, after the others were settled.
+        """
         short = await self.shortages.unsettled(SETTLED_AT_ONCE)
         settled = 0
+        failed: Exception | None = None
         for reservation in short:
             try:
                 with answering(caused_by(reservation.correlation_id, reservation.traceparent)):
@@ -68,8 +72,15 @@ class KeepStock:
                 outcome = f"refused: {refusal}"
             except ConcurrentChange:
                 continue  # the next settle tries again
+            except Unavailable:
+                raise
+            except Exception as failure:  # noqa: BLE001 - raised below
+                failed = failed or failure
+                continue
             await self.shortages.settle(reservation.order_id, outcome, self.clock())
             settled += 1
+        if failed is not None:
+            raise failed
         return settled
 
 

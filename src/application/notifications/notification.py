@@ -97,6 +97,10 @@ REFUND = "refund"
 """The awaited event of a notification of a refund: the gateway's response."""
 
 
+ERASED = "erased"
+"""The detail of a notification whose address, subject and text were erased."""
+
+
 NO_CHANNEL = "none"
 """The channel of a notification whose recipient has no address."""
 

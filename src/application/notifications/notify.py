@@ -23,6 +23,7 @@ from ...domain.payment import PaymentMethod, PaymentStatus
 from ...domain.refund import RefundStep
 from ..backoff import doubled
 from ..clock import Clock
+from ..contained import contained
 from ..event_log.records import Delivery
 from ..orders.payment_attempts import AttemptKind, AttemptStatus
 from ..orders.ports import PaymentAttempts
@@ -35,6 +36,7 @@ from .notification import (
     REFUND,
     Contact,
     Message,
+    MessageText,
     Notification,
     NotificationStatus,
     Parties,
@@ -137,13 +139,13 @@ class Notify:
     async def _send(self, notification: Notification, down: dict[str, str]) -> Notification:
         """Send one, and return it with its result. If its channel is ``down``, it is postponed without an attempt."""
         channel = notification.channel
-        if notification.awaits == REFUND:
-            notification = await self._with_answer(notification)
-            if notification.awaits:
-                return notification
-        if channel in down:
-            return evolve(notification, due_at=await self._now() + FIRST_PAUSE, detail=down[channel])
         try:
+            if notification.awaits == REFUND:
+                notification = await self._with_answer(notification)
+                if notification.awaits:
+                    return notification
+            if channel in down:
+                return evolve(notification, due_at=await self._now() + FIRST_PAUSE, detail=down[channel])
             with answering(caused_by(notification.correlation_id, notification.traceparent)):
                 receipt = await _sent(self._by_name[channel], notification.message)
         except Exception as failure:  # noqa: BLE001 - one failure must not stop the others
@@ -165,7 +167,12 @@ class Notify:
             pause = max(FIRST_PAUSE, min(LONGEST_PAUSE, now - notification.recorded_at))
             return evolve(notification, due_at=now + pause, detail="the refund is not answered yet")
         answer = "refund.declined" if refund.status is AttemptStatus.DECLINED else "refund.succeeded"
-        return notification.answered(self.templates(Role.CUSTOMER, values_of_refund(refund), event_type=answer))
+        return notification.answered(self._message(Role.CUSTOMER, values_of_refund(refund), answer))
+
+    def _message(self, role: Role, values: Mapping[str, str], event_type: str) -> MessageText:
+        """Return the message of the templates, which may be the application's own."""
+        with contained("the message templates"):
+            return self.templates(role, values, event_type=event_type)
 
     def _notifications(
         self,
@@ -198,7 +205,7 @@ class Notify:
             if not reached:
                 yield notification(party, NO_CHANNEL, status=NotificationStatus.UNREACHABLE, detail="no contact")
                 continue
-            message = self.templates(role, values, event_type=message_type(event))
+            message = self._message(role, values, message_type(event))
             for name, address in reached.items():
                 yield notification(
                     party, name, address=address, subject=message.subject, text=message.text, awaits=awaits
@@ -257,7 +264,8 @@ async def _sent(channel: Notifier, message: Message) -> Receipt:
     """Return the channel's answer, which is bounded in time and checked: the channel may be the application's own."""
     try:
         async with asyncio.timeout(SEND_SECONDS):
-            receipt: object = await channel.send(message)
+            with contained(f"channel {channel.name}"):
+                receipt: object = await channel.send(message)
     except TimeoutError:
         raise ChannelUnavailable(channel.name, f"no answer within {SEND_SECONDS:g} s") from None
     if not isinstance(receipt, Receipt):

@@ -10,9 +10,11 @@ from ..clock import Clock
 from ..maintenance.maintenance_log import MaintenanceEntry, MaintenanceKind
 from ..maintenance.ports import MaintenanceLog
 from ..operator_note import OperatorNote
-from .notification import Notification, NotificationStatus
+from .notification import ERASED, Notification, NotificationStatus
 from .ports import Contacts, Notifications, Notifier
 
+MAX_NAMED = 10
+"""Notifications that a refusal names."""
 logger = logging.getLogger("orderflow.notify")
 
 
@@ -35,8 +37,8 @@ class Selection:
 class ChangeUndelivered:
     """Sends notifications of an order again, or drops them. The operator's note enters the maintenance log.
 
-    Raises InvalidInput for a blank name or reason and if nothing may be changed, NotFound if nothing is selected,
-    StorageUnavailable.
+    Raises InvalidInput for a blank name or reason, and if nothing is selected or may be changed; NotFound if the order
+    has none; StorageUnavailable.
     """
 
     notifications: Notifications
@@ -50,10 +52,13 @@ class ChangeUndelivered:
     ) -> Sequence[Notification]:
         """Make the selected notifications due now, to the recipient's address of today; return them.
 
-        Those that were sent are left out unless ``again``. The key of a message stays the same.
+        Those that were sent are left out unless ``again``, and those that were erased always. The key of a message
+        stays the same.
         """
         allowed = {NotificationStatus.PENDING, NotificationStatus.FAILED, NotificationStatus.DROPPED}
-        found = await self._selected(selection, allowed | ({NotificationStatus.SENT} if again else set()))
+        may = await self._selected(selection, allowed | ({NotificationStatus.SENT} if again else set()))
+        if not (found := [it for it in may if it.detail != ERASED]):
+            raise InvalidInput("status", "the texts of the notifications are erased", "notifications with a text")
         channels = {channel.name: channel for channel in self.channels}
         now = self.clock()
         changed = []
@@ -74,9 +79,14 @@ class ChangeUndelivered:
         return await self._keep(MaintenanceKind.DROP, changed, by, reason)
 
     async def _selected(self, selection: Selection, allowed: set[NotificationStatus]) -> list[Notification]:
-        found = [it for it in await self.notifications.of_orders([selection.order_id]) if selection.selects(it)]
-        if not found:
+        of_order = await self.notifications.of_orders([selection.order_id])
+        if not of_order:
             raise NotFound("notification of order", selection.order_id)
+        if not (found := [it for it in of_order if selection.selects(it)]):
+            there = ", ".join(
+                sorted({f"{it.sequence} to {it.recipient} by {it.channel}" for it in of_order})[:MAX_NAMED]
+            )
+            raise InvalidInput("notification", f"order {selection.order_id} has none that is selected", there)
         if not (may := [it for it in found if it.status in allowed]):
             there = ", ".join(sorted({it.status for it in found}))
             raise InvalidInput("status", f"the notifications are {there}", ", ".join(sorted(allowed)))

@@ -19,7 +19,7 @@ from ..operator_note import OperatorNote
 from .bisect_batch import bisect_batch
 from .rebuilding import AnalyticsShadow, RebuildResult, RebuildTransaction
 from .replay_events import Progress
-from .replay_range import LogReplaySource, Selection, StoppedOrder
+from .replay_range import LogReplaySource, MissingPosition, Selection, StoppedOrder
 
 PAGE = 2_000
 """Events in one transaction; as many may be left for the last one."""
@@ -31,7 +31,7 @@ class RebuildAnalytics:
 
     The last transaction locks all cursors of the consumer, handles the events that it has handled meanwhile, and swaps.
     So the new data includes exactly the events up to those cursors. A rebuild that fails changes nothing, and the next
-    one starts from the beginning. If an order would lose events, nothing is swapped.
+    one starts from the beginning. If an order would lose events, or the log ends before a cursor, nothing is swapped.
     """
 
     shadow: AnalyticsShadow
@@ -61,9 +61,12 @@ class RebuildAnalytics:
                 await self._handle(records, work)
 
         while _count(left := _left(at, await self.cursors.positions(self.consumer.name))) > self.page:
+            before = dict(at)
             async for records in LogReplaySource(self.log, self.page)(left, None):
                 await bisect_batch(_take(records, left, at), keep, stopped)
                 progress(sum(at.values()), sum(at.values()) + _count(_left(at, _ends(left))))
+            if at == before:
+                break  # the log lacks these events
         async with self.shadow.store(run) as work:
             rebuilt = await self._finish(work, at, stopped)
         progress(rebuilt.events, rebuilt.events)
@@ -87,9 +90,13 @@ class RebuildAnalytics:
             [it.record.order_id for it in await self.dead_letters.blocking(self.consumer.name)]
         )
         known = await self.queries.of_orders(stopped.keys())
-        whole = all(order.events < stopped[order_id].sequence for order_id, order in known.items())
+        missing = [MissingPosition(bucket=bucket, position=span[0]) for bucket, span in _left(at, _ends(left)).items()]
+        whole = not missing and all(order.events < stopped[order_id].sequence for order_id, order in known.items())
         return RebuildResult(
-            events=sum(at.values()), swapped=await work.swap() if whole else None, stopped=tuple(stopped.values())
+            events=sum(at.values()),
+            swapped=await work.swap() if whole else None,
+            stopped=tuple(stopped.values()),
+            missing=tuple(missing),
         )
 
     async def _handle(self, records: Sequence[LogRecord], work: AnalyticsTransaction) -> None:

@@ -6,7 +6,7 @@ from typing import Protocol
 from attrs import frozen
 
 from ..analytics.ports import AnalyticsTransaction
-from .replay_range import StoppedOrder
+from .replay_range import MissingPosition, StoppedOrder
 
 
 @frozen(kw_only=True)
@@ -43,9 +43,11 @@ class RebuildResult:
     """The result of a rebuild from ``events``. ``swapped`` is None if the data in use was left unchanged.
 
     ``stopped`` are orders with an event that failed. If such an order is parked there, it stays parked. If analytics
-    includes later events of it, they would be lost, so nothing is swapped.
+    includes later events of it, they would be lost, so nothing is swapped. Neither is it if events are ``missing``: the
+    cursors are beyond the end of the log.
     """
 
     events: int
     swapped: SwapResult | None
     stopped: tuple[StoppedOrder, ...] = ()
+    missing: tuple[MissingPosition, ...] = ()

@@ -81,6 +81,8 @@ async def redrive(
     async with current.opened() as container:
         consumers = container.consumers()
         names = [one] if one else list(consumers)
+        if order_id is not None and not await container.effects().dead_letters.of_order(one, order_id):
+            raise NotFound(f"dead letter of {one} for order", order_id)
         redrives = [container.redrive(consumer=consumers[name]) for name in names]
         if dry_run:
             _show_plan([order for each in redrives for order in await each.preview(order_id, error=error)])

@@ -8,7 +8,7 @@ from attrs import define, field
 from cyclopts import App, Parameter
 
 from ...application.replay.rebuilding import RebuildResult
-from ...application.replay.replay_range import ReplayResult, ReplayStart, StoppedOrder
+from ...application.replay.replay_range import MissingPosition, ReplayResult, ReplayStart, StoppedOrder
 from ...domain.errors import InvalidInput
 from .session import rows, session, with_consumer
 
@@ -56,7 +56,7 @@ async def analytics(*, by: str = OPERATOR, reason: str = "requested on the comma
     """Rebuild the analytics from the log in a shadow table, and swap it in.
 
     The consumer and its readers continue meanwhile. Exits with 1 if an order cannot be rebuilt up to its current
-    event; then nothing is changed. --by NAME and --reason TEXT are recorded.
+    event, or the log lacks events; then nothing is changed. --by NAME and --reason TEXT are recorded.
     """
     async with session().opened() as container:
         done: RebuildResult = await container.rebuild_analytics()(by=by, reason=reason, progress=Progress("events"))
@@ -65,6 +65,7 @@ async def analytics(*, by: str = OPERATOR, reason: str = "requested on the comma
     columns = ("events", "orders", "changed or new", "removed", "orders stopped")
     session().show(done, rows(*columns, of=[(*cells, len(done.stopped))]))
     _print_stopped(done.stopped)
+    _print_missing(done.missing, "log")
     session().info("swapped in" if figures else "nothing is swapped in: the analytics are unchanged")
     return 0 if figures else 1
 
@@ -96,8 +97,7 @@ def _table(done: ReplayResult) -> Any:
 
 def _print_outcome(done: ReplayResult) -> None:
     _print_stopped(done.stopped)
-    for gap in done.missing:
-        session().info(f"bucket {gap.bucket}: the {done.source} has no event at position {gap.position}")
+    _print_missing(done.missing, done.source)
     if done.parked:
         session().info(
             f"{done.parked} events are parked: `orderflow dead-letters redrive {done.consumer}` handles them"
@@ -111,3 +111,8 @@ def _print_outcome(done: ReplayResult) -> None:
 def _print_stopped(stopped: Sequence[StoppedOrder]) -> None:
     for stop in stopped:
         session().info(f"order {stop.order_id} stopped at event {stop.sequence}: {stop.error}: {stop.message}")
+
+
+def _print_missing(missing: Sequence[MissingPosition], source: str) -> None:
+    for gap in missing:
+        session().info(f"bucket {gap.bucket}: the {source} has no event at position {gap.position}")

@@ -97,6 +97,6 @@ def _cells(note: OperatorNote | None) -> tuple[object, ...]:
 
 def _percentage(percent: str) -> int:
     text = percent.removesuffix("%").strip()
-    if not (text.isascii() and text.isdigit() and int(text) <= 100):
+    if not (text.isascii() and text.isdigit() and len(text) <= 3 and int(text) <= 100):
         raise InvalidInput("PERCENT", f"it is {percent[:40]!r}", "a whole number from 0 to 100")
     return int(text)

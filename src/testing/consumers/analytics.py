@@ -7,8 +7,10 @@ import pytest
 
 from ...application.analytics.analyse import Analyse
 from ...application.analytics.figures import DeliveryTimes, MinuteSales, RestaurantSales, Span
+from ...application.analytics.order_progress import OrderProgress
 from ...application.consuming.consumer import BatchResult
 from ...domain.lifecycle import OrderState
+from ...domain.money import Money
 from .shop import Shop
 from .world import World
 
@@ -78,6 +80,26 @@ class AnalyticsContract:
             _restaurant("R2", "EUR", 2, 1, "9.05", "2.05"),
         ]
         assert all(isinstance(it.gross_revenue, Decimal) for it in by_minute)
+
+    async def test_revenue_has_no_limit(self, world: World) -> None:
+        at, largest = world.clock(), Money(Decimal("999999999999.9999"), "EUR")
+        orders = [
+            OrderProgress(
+                order_id=f"o{number}",
+                restaurant_id="R1",
+                total=largest,
+                created_at=at,
+                state=OrderState.PREPARING,
+                since=at,
+            )
+            for number in range(1000)
+        ]
+        async with world.effects.store("analytics") as work:
+            await work.analytics.keep(orders)
+
+        [sales] = await world.effects.analytics.per_restaurant()
+
+        assert (sales.gross_revenue, sales.net_revenue) == (largest.amount * 1000, largest.amount * 1000)
 
     async def test_the_first_and_the_last_minute_are_counted_in_part(self, world: World) -> None:
         shop = Shop()

@@ -8,8 +8,10 @@ from attrs import evolve
 from ...application.inventory.keep_stock import KeepStock
 from ...application.inventory.stock import Reservation, ReservationStatus, StockItem
 from ...application.request_context import Request, answering
+from ...domain.actor import Actor
 from ...domain.errors import InvalidInput
 from ...domain.lifecycle import OrderState
+from ...domain.order import Order
 from .shop import Shop
 from .world import World
 
@@ -131,6 +133,24 @@ class InventoryContract:
         [short] = (await world.effects.shortages.of_orders(["o1"])).values()
         assert short.outcome.startswith("refused: ")
         assert "delivered" in short.outcome
+
+    async def test_a_short_order_that_cannot_be_cancelled_holds_up_no_other(self, world: World) -> None:
+        shop = Shop()
+        await world.effects.stock.set("R1", "F1", 0)
+        await shop.order("o1", {"F1": 2})
+        await shop.order("o2", {"F1": 2})
+        await world.handling(_stock(world, shop))(await shop.records())
+
+        async def cancel(order_id: str, reason: str, *, by: Actor) -> Order:
+            if order_id == "o1":
+                raise ValueError("the row cannot be read")
+            return await shop.cancel(order_id, reason, by=by)
+
+        with pytest.raises(ValueError, match="cannot be read"):
+            await KeepStock(world.effects.shortages, cancel, world.clock).settle()
+
+        assert (await shop.storage.views.get("o2")).state is OrderState.CANCELLED
+        assert [it.order_id for it in await world.effects.shortages.unsettled(9)] == ["o1"]
 
     async def test_replaying_all_history_changes_no_stock(self, world: World) -> None:
         shop = Shop()

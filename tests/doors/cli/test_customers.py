@@ -1,4 +1,4 @@
-"""``orderflow customers``: a customer is exported and erased from the command line."""
+"""``orderflow customers``: a customer is exported and erased; ``orderflow notifications`` afterwards."""
 
 import json
 
@@ -39,3 +39,22 @@ def test_every_order_of_a_customer_is_exported(cli: CommandLine) -> None:
 
     assert (len(exported["orders"]), len(exported["hasCard"])) == (51, 51)
     assert exported["nextCursor"] is None
+
+
+def test_a_notification_that_was_erased_is_not_sent_again_without_its_text(lived: CommandLine) -> None:
+    customer = lived.json("orders", "show", "small-o1")["userId"]
+    lived.json("customers", "erase", customer, *NOTE)
+
+    again = lived("notifications", "resend", "small-o1", "--to", f"customer:{customer}", "--again", *NOTE)
+    others = lived.json("notifications", "resend", "small-o1", "--again", *NOTE)
+
+    assert (again.code, "the texts of the notifications are erased" in again.err) == (2, True), again
+    assert {it["recipient"].partition(":")[0] for it in others} == {"restaurant", "shipper"}
+
+
+def test_a_selection_of_no_notification_is_refused_with_those_that_there_are(lived: CommandLine) -> None:
+    answers = [lived("notifications", command, "small-o1", "--to", "customer", *NOTE) for command in ("resend", "drop")]
+
+    assert [answer.code for answer in answers] == [2, 2]
+    assert all("1 to customer:" in answer.err for answer in answers), answers
+    assert lived("notifications", "drop", "nobody", *NOTE).code == 3

@@ -194,3 +194,11 @@ def test_a_record_that_is_none_of_ours_is_shown_with_its_place_and_its_bytes(par
     for said in ("order-events/2@41", "\\xffk", "hello", "no address"):
         assert said in answer.out
     assert parked.json("dead-letters", "unrecognized", "inventory") == []
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_a_redrive_of_an_order_that_is_not_parked_is_refused(parked: CommandLine, more: tuple[str, ...]) -> None:
+    answer = parked("dead-letters", "redrive", "analytics", "nobody", *ANN, *more)
+
+    assert (answer.code, answer.out) == (3, "")
+    assert "there is no dead letter of analytics for order 'nobody'" in answer.err

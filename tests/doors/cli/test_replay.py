@@ -117,6 +117,20 @@ def test_an_order_that_cannot_be_rebuilt_leaves_all_as_it_was(lived: CommandLine
     assert lived.json("analytics", "restaurants") == before
 
 
+def test_a_rebuild_from_a_log_that_ends_before_the_cursors_ends_and_changes_nothing(lived: CommandLine) -> None:
+    before = lived.json("analytics", "restaurants")
+    _lose(lived, "UPDATE cursors SET position = position + 9000 WHERE reader = 'analytics' AND bucket = 8")
+    with closing(sqlite3.connect(lived.file)) as database:
+        [(head,)] = database.execute("SELECT position FROM log_heads WHERE bucket = 8")
+
+    answer = lived("--json", "rebuild", "analytics")
+
+    assert (answer.code, answer.data["swapped"]) == (1, None)
+    assert answer.data["missing"] == [{"bucket": 8, "position": head + 1}]
+    assert f"bucket 8: the log has no event at position {head + 1}" in answer.err
+    assert lived.json("analytics", "restaurants") == before
+
+
 def test_an_order_is_compared_with_its_events(lived: CommandLine) -> None:
     sound = lived.json("orders", "verify", "small-o1")
     _lose(lived, "UPDATE orders SET state = 'cancelled', version = version + 1 WHERE id = 'small-o1'")

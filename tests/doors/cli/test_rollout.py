@@ -60,7 +60,7 @@ def test_the_history_shows_each_change_once_the_latest_first(cli: CommandLine) -
     assert [each["kind"] for each in cli.json("rollout", "history", "--limit", "1")] == ["pause"]
 
 
-@pytest.mark.parametrize("percent", ["101", "-1", "10.5", "half", "", "\u0663"])
+@pytest.mark.parametrize("percent", ["101", "-1", "10.5", "half", "", "\u0663", "9" * 5000])
 def test_a_share_that_is_none_is_refused_with_what_is_allowed(cli: CommandLine, percent: str) -> None:
     answer = cli("rollout", "set", percent, *ANN)
 

@@ -1,7 +1,9 @@
 """``orderflow webhooks`` and ``orderflow listen``: endpoints, deliveries and secrets on the command line."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from orderflow.testing.waiting import eventually_async
 from standardwebhooks import Webhook
 
 from tests.doors.entrypoints.test_embedded import pizzas
-from tests.support.commands import CommandLine, CommandResult
+from tests.support.commands import CommandLine, CommandResult, order_json
 
 NOTE = ("--by", "ann", "--reason", "a test")
 
@@ -140,3 +142,19 @@ async def test_listen_forwards_new_events_and_stores_nothing(cli: CommandLine, r
         message = Webhook(answer.data["secret"]).verify(got.body, dict(got.headers))
         assert message["data"]["data"]["restaurantId"] == "R7"
     assert all(f"{got.order_id} 1 order.created: 204" in answer.err for got in receiver.received)
+
+
+def test_an_order_whose_only_event_cannot_be_decoded_is_a_difference_of_the_check(cli: CommandLine) -> None:
+    cli.json("webhooks", "add", "https://example.com/hooks")
+    cli.json("orders", "create", "-", stdin=order_json())
+    with closing(sqlite3.connect(cli.file)) as database, database:
+        database.execute("UPDATE order_events SET body = CAST('{}' AS BLOB)")
+        database.execute(
+            "INSERT OR REPLACE INTO cursors (reader, bucket, position, updated_at)"
+            " SELECT 'webhooks', bucket, position, '2026-01-01T00:00:00.000000+00:00' FROM log_heads WHERE position > 0"
+        )
+
+    answer = cli("--json", "check")
+
+    assert answer.code == 1
+    assert "webhooks: each event has its delivery" in answer.err

@@ -6,12 +6,15 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import pytest
+from attrs import evolve
 from orderflow.application.orders.create_order import NewOrder
 from orderflow.domain.actor import Actor
 from orderflow.domain.events import OrderLine
 from orderflow.domain.money import Money
 from orderflow.domain.payment import PaymentMethod
 from orderflow.domain.validation import Address
+from orderflow.entrypoints import processes
 from orderflow.entrypoints.container import Container, container_for
 from orderflow.entrypoints.processes import _housekeeping
 from orderflow.entrypoints.settings import Settings
@@ -71,3 +74,24 @@ async def test_a_process_stores_when_a_token_was_used() -> None:
 
     async with kept(container):
         await eventually_async(used, that="the use is stored")
+
+
+async def test_payments_are_settled_while_much_is_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "HOUSEKEEPING_SECONDS", 0.01)
+    container = container_for(Settings(database_url="memory://"))
+    settled = 0
+
+    async def settle_payments() -> None:
+        nonlocal settled
+        settled += 1
+
+    async def forget(now: datetime) -> bool:
+        await asyncio.sleep(0)
+        return True
+
+    use_cases = container.use_cases()
+    monkeypatch.setattr(container, "use_cases", lambda: evolve(use_cases, settle_payments=settle_payments))
+    monkeypatch.setattr(container, "forget_old_data", lambda: forget)
+
+    async with kept(container):
+        await eventually_async(lambda: settled > 2, that="payments are settled again and again")

@@ -208,6 +208,16 @@ DAMAGES: dict[str, tuple[str, str]] = {
         INVENTORY,
         f"UPDATE reservations SET status = 'reserved' WHERE order_id = ({ONE_CANCELLED})",
     ),
+    "an order's row cannot be read": (ROWS, f"UPDATE orders SET state = 'lost' WHERE id = ({ONE_DELIVERED})"),
+    "a payment attempt cannot be read": (PAYMENTS, "UPDATE payment_attempts SET status = 'lost'"),
+    "the progress of an order cannot be read": (
+        ANALYTICS,
+        f"UPDATE order_progress SET total = 'lost' WHERE order_id = ({ONE_DELIVERED})",
+    ),
+    "a reservation cannot be read": (
+        INVENTORY,
+        f"UPDATE reservations SET status = 'lost' WHERE order_id = ({ONE_DELIVERED})",
+    ),
     "a reservation was lost": (INVENTORY, f"DELETE FROM reservations WHERE order_id = ({ONE_DELIVERED})"),
 }
 
