@@ -1,4 +1,4 @@
-"""What code of the application's own raises fails its call, and ends nothing else."""
+"""Exceptions of the application's own code fail its call, and end nothing else."""
 
 import asyncio
 
