@@ -66,7 +66,7 @@ class KeySet:
         for task in (self._refreshing, self._reading):
             if task is not None:
                 task.cancel()
-                await asyncio.wait({task})  # awaiting it would not tell its cancellation from the caller's
+                await asyncio.wait({task})  # awaiting it would confuse its cancellation with the caller's
                 if not task.cancelled():
                     with suppress(Unavailable):
                         task.result()

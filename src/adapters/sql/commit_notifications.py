@@ -119,7 +119,7 @@ class CommitListener:
         """Stop listening."""
         if self._task is not None:
             self._task.cancel()
-            await asyncio.wait({self._task})  # awaiting it would not tell its cancellation from the caller's
+            await asyncio.wait({self._task})  # awaiting it would confuse its cancellation with the caller's
             self._task = None
 
     async def _listen_on(self) -> None:

@@ -14,9 +14,7 @@ from ...domain.lifecycle import OrderState
 from ..waiting import eventually_async
 from .webhook_installation import Installation, WebhookFixtures, is_settled
 from .webhook_receiver import Exchange, Receiver, accept, hang, refuse
-
-NOTE: dict[str, Any] = {"by": "ann", "reason": "a test"}
-LIFE = [1, 2, 3, 4, 5, 6, 7]
+from .webhooks import LIFE, NOTE
 
 
 @pytest.mark.asyncio
