@@ -32,7 +32,7 @@ class MemoryPersonalData:
         own = [it for it in await self.effects.notifications.of_orders(ids) if it.recipient == party]
         return ErasedOrders(
             orders=await self.forget_addresses(ids),
-            notifications=await self._blank(own, drop=True),
+            notifications=self._blank(own),
             responses=self._erase_responses(ids),
             last=ids[-1] if len(ids) == ERASED_AT_ONCE else None,
         )
@@ -59,8 +59,7 @@ class MemoryPersonalData:
 
     async def forget_notifications(self, events: Collection[tuple[str, int]]) -> int:
         found = await self.effects.notifications.of_orders({order_id for order_id, _ in events})
-        old = [it for it in found if (it.order_id, it.sequence) in events]
-        return await self._blank([it for it in old if it.status is not NotificationStatus.PENDING], drop=False)
+        return self._blank([it for it in found if (it.order_id, it.sequence) in events])
 
     async def delete_unrecognized(self, before: datetime) -> int:
         records = self.effects._unrecognized
@@ -78,11 +77,10 @@ class MemoryPersonalData:
     def _orders_of(self, customer_id: str) -> list[Order]:
         return [order for order in self.storage._orders.values() if order.customer_id == customer_id]
 
-    async def _blank(self, notifications: list[Notification], *, drop: bool) -> int:
+    def _blank(self, notifications: list[Notification]) -> int:
         changed = [it for it in notifications if it.detail != ERASED]
         for it in changed:
-            sent = it.status is NotificationStatus.SENT or not drop
-            status = it.status if sent else NotificationStatus.DROPPED
+            status = it.status if it.status is NotificationStatus.SENT else NotificationStatus.DROPPED
             blank = evolve(it, address="", subject="", text="", detail=ERASED, status=status)
             self.effects._notifications[it.order_id] = {
                 **self.effects._notifications[it.order_id],

@@ -1,7 +1,7 @@
 """Personal data in the rows of orders, responses, notifications, contacts, tokens and sessions."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 from attrs import frozen
@@ -71,17 +71,12 @@ class SqlPersonalData:
             ids = (await connection.scalars(some.order_by(orders.c.id).limit(ERASED_AT_ONCE))).all()
             if not ids:
                 return ErasedOrders()
-            here = notifications.c
-            of_customer = (among(connection, here.order_id, ids), here.recipient == party)
-            failed = failed_notifications.c
-            await connection.execute(
-                delete(failed_notifications).where(among(connection, failed.order_id, ids), failed.recipient == party)
-            )
-            dropped = case((here.status == "sent", here.status), else_=NotificationStatus.DROPPED.value)
-            blanked = update(notifications).where(*of_customer, here.detail != ERASED)
             return ErasedOrders(
                 orders=await _erase_orders(connection, ids),
-                notifications=(await connection.execute(blanked.values(**_BLANK, status=dropped))).rowcount,
+                notifications=await _erase_notifications(
+                    connection,
+                    lambda table: and_(among(connection, table.c.order_id, ids), table.c.recipient == party),
+                ),
                 responses=await _erase_responses(connection, ids),
                 last=ids[-1] if len(ids) == ERASED_AT_ONCE else None,
             )
@@ -103,15 +98,14 @@ class SqlPersonalData:
             return await _erase_orders(connection, sorted(order_ids))
 
     async def forget_notifications(self, events: Collection[tuple[str, int]]) -> int:
-        here = notifications.c
-        old: ColumnElement[bool] = and_(here.status != "pending", here.detail != ERASED)
-        changed = 0
+        ordered = sorted(events)
         async with self.database.writing() as connection:
-            ordered = sorted(events)
-            for start in range(0, len(ordered), ERASED_AT_ONCE):
-                some = tuple_(here.order_id, here.sequence).in_(ordered[start : start + ERASED_AT_ONCE])
-                changed += (await connection.execute(update(notifications).where(some, old).values(_BLANK))).rowcount
-        return changed
+            return sum(
+                [
+                    await _erase_notifications(connection, _of_events(ordered[start : start + ERASED_AT_ONCE]))
+                    for start in range(0, len(ordered), ERASED_AT_ONCE)
+                ]
+            )
 
     async def delete_unrecognized(self, before: datetime) -> int:
         key = list(unrecognized_records.primary_key.columns)
@@ -138,6 +132,19 @@ async def _erase_orders(connection: AsyncConnection, ids: Collection[str]) -> in
     ended = select(orders.c.id).where(among(connection, orders.c.id, ids), _FINAL)
     await connection.execute(delete(order_terms).where(order_terms.c.order_id.in_(ended)))
     return changed
+
+
+def _of_events(events: Sequence[tuple[str, int]]) -> Callable[[Table], ColumnElement[bool]]:
+    return lambda table: tuple_(table.c.order_id, table.c.sequence).in_(events)
+
+
+async def _erase_notifications(connection: AsyncConnection, which: Callable[[Table], ColumnElement[bool]]) -> int:
+    """Erase address and text of the notifications for which ``which`` is true; drop those that were not sent."""
+    await connection.execute(delete(failed_notifications).where(which(failed_notifications)))
+    status = notifications.c.status
+    dropped = case((status == NotificationStatus.SENT.value, status), else_=NotificationStatus.DROPPED.value)
+    erased = update(notifications).where(which(notifications), notifications.c.detail != ERASED)
+    return (await connection.execute(erased.values(**_BLANK, status=dropped))).rowcount
 
 
 async def _erase_responses(connection: AsyncConnection, ids: Collection[str]) -> int:

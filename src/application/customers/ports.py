@@ -54,7 +54,10 @@ class PersonalData(Protocol):
         ...
 
     async def forget_notifications(self, events: Collection[tuple[str, int]]) -> int:
-        """Erase address and text of the notifications of these events (order, sequence) that are not pending."""
+        """Erase address and text of the notifications of these events (order, sequence); drop those that were not sent.
+
+        Returns how many had any.
+        """
         ...
 
     async def delete_unrecognized(self, before: datetime) -> int:

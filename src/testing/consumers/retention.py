@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from ...application.backlog import Backlog
 from ...application.consuming.dead_letter import SetAsideRecord
 from ...application.customers.forget_old_data import ForgetOldData, Retention
 from ...application.event_log.records import UnrecognizedRecord
@@ -45,7 +46,8 @@ class RetentionContract:
         order = await lived(world)
         sent = notification(world, status=NotificationStatus.SENT)
         waiting = notification(world, recipient="restaurant:R1")
-        await record(world, sent, waiting)
+        failed = notification(world, recipient="shipper:S1", status=NotificationStatus.FAILED)
+        await record(world, sent, waiting, failed)
         forget = _forgetting(world, Retention(notifications=5 * DAY))
 
         await _all(forget, AT + 10 * DAY)
@@ -53,9 +55,12 @@ class RetentionContract:
         await world.storage.cursors.put("notifications", await world.storage.log.heads())
         await _all(forget, AT + 10 * DAY)
 
-        assert before == [sent, waiting]
+        assert before == [sent, waiting, failed]
         blank = evolve(sent, address="", subject="", text="", detail="erased")
-        assert await world.effects.notifications.of_orders(["O1"]) == [blank, waiting]
+        dropped = evolve(blank, recipient="restaurant:R1", status=NotificationStatus.DROPPED)
+        erased = [blank, dropped, evolve(dropped, recipient="shipper:S1")]
+        assert await world.effects.notifications.of_orders(["O1"]) == erased
+        assert await world.effects.notifications.backlog() == Backlog()
         assert await world.storage.views.get("O1") == order
 
     async def test_old_records_that_are_no_events_are_deleted_and_still_counted(self, world: World) -> None:
