@@ -8,6 +8,7 @@ from attrs import evolve, frozen
 
 from ...application.backlog import Backlog
 from ...application.notifications.notification import (
+    ERASED,
     Contact,
     Notification,
     NotificationKey,
@@ -93,11 +94,17 @@ class MemoryNotifications:
 
     async def keep(self, notifications: Sequence[Notification]) -> None:
         async with self._lock:
-            self._put([it for it in notifications if (it.order_id, notification_entry_key(it)) in self._pending])
+            self._put([it for it in notifications if self._takes(it)])
 
     async def replace(self, notifications: Sequence[Notification]) -> None:
         async with self._lock:
             self._put(notifications)
+
+    def _takes(self, result: Notification) -> bool:
+        stored = self._notices[result.order_id][notification_entry_key(result)]
+        if result.status is NotificationStatus.SENT and stored.status is NotificationStatus.DROPPED:
+            return stored.detail != ERASED
+        return stored.status is NotificationStatus.PENDING
 
     def _put(self, notifications: Sequence[Notification]) -> None:
         for it in notifications:

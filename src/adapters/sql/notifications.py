@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ...application.backlog import Backlog
 from ...application.notifications.notification import (
+    ERASED,
     Contact,
     Notification,
     NotificationKey,
@@ -196,6 +197,9 @@ async def _note_failed(connection: AsyncConnection, notifications_: Sequence[Not
     await put(connection, failed_notifications, failed, replace=False)
 
 
+_TAKES_SENT = f"notifications.status IN ('pending', 'dropped') AND notifications.detail <> '{ERASED}'"
+
+
 @frozen
 class SqlNotifications:
     _database: Database
@@ -219,8 +223,9 @@ class SqlNotifications:
     async def keep(self, notifications_: Sequence[Notification]) -> None:
         if notifications_:
             async with self._database.writing() as connection:
-                rows = [row_of_outcome(it) for it in notifications_]
-                await change(connection, notifications, rows, where="notifications.status = 'pending'")
+                for sent, where in ((True, _TAKES_SENT), (False, "notifications.status = 'pending'")):
+                    some = [it for it in notifications_ if (it.status is NotificationStatus.SENT) is sent]
+                    await change(connection, notifications, [row_of_outcome(it) for it in some], where=where)
                 await _note_failed(connection, notifications_)
 
     async def replace(self, notifications_: Sequence[Notification]) -> None:

@@ -79,7 +79,10 @@ class Notifications(Protocol):
         ...
 
     async def keep(self, notifications: Sequence[Notification]) -> None:
-        """Store the results of these. One that is no longer pending, because an operator changed it, stays as it is."""
+        """Store the results of these, unless they are no longer pending because an operator dropped them.
+
+        One that went out although it was dropped meanwhile is sent. One that was erased stays erased.
+        """
         ...
 
     async def replace(self, notifications: Sequence[Notification]) -> None:

@@ -7,6 +7,7 @@ from attrs import evolve
 
 from ...application.backlog import Backlog
 from ...application.notifications.notification import (
+    ERASED,
     Contact,
     Notification,
     NotificationKey,
@@ -84,15 +85,23 @@ class NotificationStoreContract:
             "ok",
         )
 
-    async def test_a_result_does_not_undo_what_an_operator_decided_meanwhile(self, world: World) -> None:
+    async def test_a_drop_or_an_erasure_meanwhile_stays_unless_the_message_went_out(self, world: World) -> None:
         there = world.notification()
-        await _record_all(world, there)
-        dropped = evolve(there, status=NotificationStatus.DROPPED)
-        await world.effects.notifications.replace([dropped])
+        erased = evolve(there, sequence=2, address="", subject="", text="", detail=ERASED)
+        await _record_all(world, there, evolve(there, sequence=2))
+        dropped = [evolve(it, status=NotificationStatus.DROPPED) for it in (there, erased)]
+        await world.effects.notifications.replace(dropped)
+        refused, sent = [
+            [evolve(there, sequence=number).settled(Receipt(accepted=accepted), world.clock()) for number in (1, 2)]
+            for accepted in (False, True)
+        ]
 
-        await world.effects.notifications.keep([there.settled(Receipt(accepted=True), world.clock())])
+        await world.effects.notifications.keep(refused)
+        after_refusal = await world.effects.notifications.of_orders(["o1"])
+        await world.effects.notifications.keep(sent)
 
-        assert await world.effects.notifications.of_orders(["o1"]) == [dropped]
+        assert after_refusal == dropped
+        assert await world.effects.notifications.of_orders(["o1"]) == [sent[0], dropped[1]]
 
     async def test_what_is_made_pending_again_is_claimed_again_with_its_new_address(self, world: World) -> None:
         there = world.notification()
