@@ -114,10 +114,10 @@ class OrderFlow:
         if isinstance(consumers, str) or not isinstance(consumers, Sequence):
             raise InvalidInput("consumers", f"it is a {type(consumers).__name__}", "a list of names of consumers")
         names = []
-        for asked in consumers:
-            if not isinstance(asked, str):
-                raise InvalidInput("consumers", f"it has a {type(asked).__name__}", "a list of names of consumers")
-            settings, name = with_consumer(settings, asked)
+        for named in consumers:
+            if not isinstance(named, str):
+                raise InvalidInput("consumers", f"it has a {type(named).__name__}", "a list of names of consumers")
+            settings, name = with_consumer(settings, named)
             names.append(name)
         flow = cls(
             container_for(

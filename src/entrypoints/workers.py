@@ -169,15 +169,15 @@ class _Worker:
         return self._error or Unavailable("worker", f"it ended with exit code {process.exitcode}")
 
     def _receive(self, pipe: Connection, ready: Callable[[], None]) -> None:
-        """Take what the worker says: that it is ready, or the error for which it ends."""
+        """Take the message of the worker: None if it is ready, or the error for which it ends."""
         try:
             while pipe.poll():
-                said = pipe.recv()
-                if said is None:
+                message = pipe.recv()
+                if message is None:
                     self.was_ready = True
                     ready()
                 else:
-                    self._error = said
+                    self._error = message
         except (EOFError, OSError):
             asyncio.get_running_loop().remove_reader(pipe.fileno())
 

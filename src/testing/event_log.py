@@ -32,17 +32,17 @@ class EventLogContract:
         assert wire.decode_record(record) == change.events[0]
 
     async def test_the_times_of_an_event_are_stored_with_it(self, storage: Any) -> None:
-        asked = datetime.now(UTC)
-        with answering(Request(requested_at=asked)):
+        requested_at = datetime.now(UTC)
+        with answering(Request(requested_at=requested_at)):
             await placed(storage, "O1")
         await assigned(storage, "O1", "S1")
         after = datetime.now(UTC)
 
         first, second, third = await storage.log.times("O1")
 
-        assert (first.sequence, first.requested_at) == (1, asked)
+        assert (first.sequence, first.requested_at) == (1, requested_at)
         assert (second.sequence, second.requested_at, third.sequence) == (2, None, 3)
-        assert asked <= first.committed_at <= second.committed_at <= third.committed_at <= after
+        assert requested_at <= first.committed_at <= second.committed_at <= third.committed_at <= after
         assert list(await storage.log.times("none")) == []
 
     async def test_heads_are_the_last_positions(self, storage: Any) -> None:

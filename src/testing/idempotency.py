@@ -78,10 +78,10 @@ class IdempotencyContract:
         assert await storage.answers.find("customer:C1", "k1") is None
 
     async def test_of_concurrent_requests_with_one_key_one_commits(self, storage: Any) -> None:
-        async def asked(order_id: str) -> None:
+        async def request(order_id: str) -> None:
             await placed(storage, order_id, idempotency=_key("k1"))
 
-        outcomes = await asyncio.gather(*(asked(f"O{n}") for n in range(6)), return_exceptions=True)
+        outcomes = await asyncio.gather(*(request(f"O{n}") for n in range(6)), return_exceptions=True)
 
         assert sorted(type(outcome).__name__ for outcome in outcomes) == ["NoneType"] + ["RequestAnswered"] * 5
         assert sum((await storage.log.heads()).values()) == 1

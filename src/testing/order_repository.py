@@ -163,12 +163,13 @@ class OrderRepositoryContract:
 
     async def test_the_amounts_of_its_refunds_are_kept(self, unit_of_work: UnitOfWork) -> None:
         order = place(PaymentMethod.CREDIT_CARD).order.record_payment(paid=True, by=ADMIN, at=AT).order
-        asked, by = order.request_refund(eur("5.50"), "cold", borne_by=RefundBearer.PLATFORM, by=ADMIN, at=AT), ADMIN
-        after = asked.order.answer_refund(eur("5.50"), made=True, at=AT).order
-        after = after.request_refund(eur("10"), "cold", borne_by=RefundBearer.PLATFORM, by=by, at=AT).order
+        by, platform, courier = ADMIN, RefundBearer.PLATFORM, RefundBearer.COURIER
+        request = order.request_refund(eur("5.50"), "cold", borne_by=platform, by=by, at=AT)
+        after = request.order.answer_refund(eur("5.50"), made=True, at=AT).order
+        after = after.request_refund(eur("10"), "cold", borne_by=platform, by=by, at=AT).order
         after = after.answer_refund(eur("10"), made=False, at=AT).order
-        after = after.request_refund(eur("2.25"), "cold", borne_by=RefundBearer.COURIER, by=by, at=AT).order
-        await save(unit_of_work, Change(asked.order))
+        after = after.request_refund(eur("2.25"), "cold", borne_by=courier, by=by, at=AT).order
+        await save(unit_of_work, Change(request.order))
 
         kept_first = await stored(unit_of_work)
         async with unit_of_work() as work:

@@ -34,10 +34,10 @@ def line(price: str = "12.50", quantity: int = 2, discount: str = "0", food_id: 
     )
 
 
-def place(method: PaymentMethod = PaymentMethod.CASH, **asked: Any) -> Change:
+def place(method: PaymentMethod = PaymentMethod.CASH, **changes: Any) -> Change:
     """Return a new order of C1 at R1, at AT, over 25.50 EUR with its fee.
 
-    ``asked`` overrides what Order.place takes.
+    ``changes`` overrides what Order.place takes.
     """
     defaults: dict[str, Any] = {
         "id": "O1",
@@ -50,7 +50,7 @@ def place(method: PaymentMethod = PaymentMethod.CASH, **asked: Any) -> Change:
         "currency": "EUR",
         "total": eur("25.50"),
     }
-    return Order.place(**(defaults | asked))
+    return Order.place(**(defaults | changes))
 
 
 def in_bucket(bucket: int, many: int) -> list[str]:
@@ -77,10 +77,10 @@ async def save(work: UnitOfWork, *changes: Change, idempotency: IdempotencyKey |
 
 
 async def placed(
-    storage: Any, order_id: str = "O1", *, idempotency: IdempotencyKey | None = None, **asked: Any
+    storage: Any, order_id: str = "O1", *, idempotency: IdempotencyKey | None = None, **changes: Any
 ) -> Order:
-    """Commit a new order of C1 at R1; ``asked`` overrides what Order.place takes."""
-    change = place(id=order_id, **asked)
+    """Commit a new order of C1 at R1; ``changes`` overrides what Order.place takes."""
+    change = place(id=order_id, **changes)
     await commit(storage, change, idempotency=idempotency)
     return change.order
 

@@ -28,36 +28,36 @@ class PaymentAttemptsContract:
         assert str(kept.amount.amount) == "25.50"
 
     async def test_the_outcome_replaces_the_requested_attempt(self, storage: Any) -> None:
-        asked = _attempt("O1", AttemptKind.CAPTURE)
-        await _record(storage, asked)
+        requested = _attempt("O1", AttemptKind.CAPTURE)
+        await _record(storage, requested)
 
-        settled = asked.settled(GatewayResponse(True, "cap_1", "fine"), AT + timedelta(seconds=1))
+        settled = requested.settled(GatewayResponse(True, "cap_1", "fine"), AT + timedelta(seconds=1))
         await _record(storage, settled)
 
         assert list(await storage.attempts.of_order("O1")) == [settled]
 
     async def test_attempts_of_the_same_time_are_in_the_order_of_their_requests(self, storage: Any) -> None:
-        asked = [
+        requested = [
             _attempt("O1", AttemptKind.AUTHORIZE),
             _attempt("O1", AttemptKind.CAPTURE),
             _attempt("O1", AttemptKind.REFUND, number=0),
             _attempt("O1", AttemptKind.AUTHORIZE, number=2),
         ]
-        for attempt in asked:
+        for attempt in requested:
             await _record(storage, attempt)
         await _record(storage, _attempt("O2", AttemptKind.AUTHORIZE))
 
-        assert list(await storage.attempts.of_order("O1")) == asked
+        assert list(await storage.attempts.of_order("O1")) == requested
 
     async def test_an_order_without_attempts_has_none(self, storage: Any) -> None:
         assert list(await storage.attempts.of_order("O1")) == []
 
     async def test_an_outcome_is_never_replaced_by_a_request_that_found_none(self, storage: Any) -> None:
-        asked = _attempt("O1", AttemptKind.CAPTURE)
-        settled = asked.settled(GatewayResponse(True, "cap_1", "fine"), AT)
+        requested = _attempt("O1", AttemptKind.CAPTURE)
+        settled = requested.settled(GatewayResponse(True, "cap_1", "fine"), AT)
         await _record(storage, settled)
 
-        await _record(storage, asked.unanswered("no answer", AT))
+        await _record(storage, requested.unanswered("no answer", AT))
 
         assert list(await storage.attempts.of_order("O1")) == [settled]
 
@@ -96,11 +96,11 @@ class PaymentAttemptsContract:
         assert failed.status is AttemptStatus.DECLINED
 
     async def test_the_attempts_of_several_orders_are_read_together(self, storage: Any) -> None:
-        asked = [_attempt(order_id, AttemptKind.CAPTURE, minute=minute) for minute, order_id in enumerate("ABC")]
-        for attempt in asked:
+        requested = [_attempt(order_id, AttemptKind.CAPTURE, minute=minute) for minute, order_id in enumerate("ABC")]
+        for attempt in requested:
             await _record(storage, attempt)
 
-        assert list(await storage.attempts.of_orders({"A", "C", "D"})) == [asked[0], asked[2]]
+        assert list(await storage.attempts.of_orders({"A", "C", "D"})) == [requested[0], requested[2]]
 
     async def test_outstanding_is_what_got_no_response_and_what_was_not_paid_back(self, storage: Any) -> None:
         declined, approved = GatewayResponse(False, "", "no"), GatewayResponse(True, "ref_1")

@@ -11,7 +11,7 @@ from .orders import AT
 
 def process(id: str = "p1", *, minutes: int = 0, **changes: Any) -> Process:
     """Return a relay that was started ``minutes`` after noon."""
-    said = {
+    registered = {
         "id": id,
         "version": "0.1.0",
         "host": "kitchen-1",
@@ -20,7 +20,7 @@ def process(id: str = "p1", *, minutes: int = 0, **changes: Any) -> Process:
         "parts": (Part("relay", partitions=(0, 2)),),
         **changes,
     }
-    return Process(**said)
+    return Process(**registered)
 
 
 def now() -> datetime:
@@ -35,7 +35,7 @@ class ProcessRegistryContract:
 
     async def test_a_process_is_registered_with_all_its_attributes(self, storage: Any) -> None:
         failure = Failure(part="relay", code="stream_unavailable", message="Kafka does not answer", at=AT)
-        said = process(
+        registered = process(
             parts=(
                 Part("api", url="http://127.0.0.1:8080"),
                 Part("relay", partitions=()),
@@ -45,9 +45,9 @@ class ProcessRegistryContract:
             failure=failure,
         )
 
-        await storage.processes.heartbeat(said, now())
+        await storage.processes.heartbeat(registered, now())
 
-        assert [seen.process for seen in await storage.processes.all()] == [said]
+        assert [seen.process for seen in await storage.processes.all()] == [registered]
 
     async def test_another_heartbeat_replaces_the_registration(self, storage: Any) -> None:
         await storage.processes.heartbeat(process(), now())
@@ -58,8 +58,8 @@ class ProcessRegistryContract:
         assert [seen.process for seen in await storage.processes.all()] == [later]
 
     async def test_the_oldest_process_is_listed_first(self, storage: Any) -> None:
-        for said in (process("b", minutes=2), process("a", minutes=3), process("c", minutes=1)):
-            await storage.processes.heartbeat(said, now())
+        for registered in (process("b", minutes=2), process("a", minutes=3), process("c", minutes=1)):
+            await storage.processes.heartbeat(registered, now())
 
         assert [seen.process.id for seen in await storage.processes.all()] == ["c", "b", "a"]
 

@@ -115,8 +115,8 @@ class KeySet:
 
     async def _read_again(self) -> None:
         """Wait for a reading that began after this call; all who wait share it. Raises Unavailable."""
-        asked = self.clock()
-        while self._read_at < asked:
+        began_at = self.clock()
+        while self._read_at < began_at:
             if self._failure is not None and self.clock() - self._tried_at < self.retry_seconds:
                 raise self._unavailable(self._failure.problem)
             if self._reading is None or self._reading.done():

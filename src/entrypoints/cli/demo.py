@@ -99,15 +99,15 @@ def show_results(report: SimulationReport, checked: "CheckReport") -> None:
     session().info("the check is clean" if checked.clean else f"the check found {checked.found} differences")
 
 
-def _is_watched(orders: int, asked: bool | None) -> bool:
-    """Return whether the day is watched: if it is ``asked`` for, by default on a terminal, with the extra ``http``.
+def _is_watched(orders: int, requested: bool | None) -> bool:
+    """Return whether the day is watched: if it is ``requested``, by default on a terminal, with the extra ``http``.
 
     Raises:
-        InvalidInput: if it is asked for and has too many orders for a map.
+        InvalidInput: if it is requested and has too many orders for a map.
     """
-    if asked is False:
+    if requested is False:
         return False
-    if asked is None:
+    if requested is None:
         on_terminal = sys.stdout.isatty() and sys.stderr.isatty() and not os.environ.get("CI")
         return on_terminal and not session().json and orders <= MOST_WATCHED and find_spec("litestar") is not None
     if orders > MOST_WATCHED:

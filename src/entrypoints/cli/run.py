@@ -66,8 +66,8 @@ def consume(
     all run, and those of ORDERFLOW_CONSUMERS; webhooks only with the extra of that name.
     """
     current, chosen = session(), []
-    for asked in names or _all_of(current.settings):
-        current, name = with_consumer(asked, current)
+    for named in names or _all_of(current.settings):
+        current, name = with_consumer(named, current)
         chosen.append(name)
     _run(current.settings, consumers=tuple(chosen))
 

@@ -139,13 +139,13 @@ def begin(settings: "Settings", *, json: bool, correlation_id: str) -> None:
     _session.set(Session(settings, json, correlation_id))
 
 
-def with_consumer(asked: str, within: Session | None = None) -> tuple[Session, str]:
-    """Return the session, or ``within``, with the consumer that is asked for, and its name. Raises InvalidInput."""
+def with_consumer(named: str, within: Session | None = None) -> tuple[Session, str]:
+    """Return the session, or ``within``, with the consumer that is named, and its name. Raises InvalidInput."""
     from ..wiring.own_consumers import with_consumer as settings_with
 
     current = within or session()
-    _find_modules(asked)
-    settings, name = settings_with(current.settings, asked)
+    _find_modules(named)
+    settings, name = settings_with(current.settings, named)
     return evolve(current, settings=settings), name
 
 

@@ -159,13 +159,13 @@ class _WatchedDemo:
         show_results(report, checked)
         if result.taken_over:
             session().info(f"{len(result.taken_over)} orders that were moved on by hand are left to you")
-        said = await self._leave(client)
-        session().info("\n- ".join(said) + "\nThe board stays until Ctrl-C.")
+        notes = await self._leave(client)
+        session().info("\n- ".join(notes) + "\nThe board stays until Ctrl-C.")
         unfinished = report.figures.unfinished > len(result.taken_over)
         return 0 if checked.clean and not unfinished else 1
 
     async def _leave(self, client: InProcessOrderClient) -> Sequence[str]:
-        """Place the orders that are left, and park one. Returns what is said about them."""
+        """Place the orders that are left, and park one. Returns notes about them."""
         end = int(self.watched.clock.second)
         left = left_orders(self.day, end)
         parked = f"{self.day.name}-{PARKED}"
@@ -178,15 +178,15 @@ class _WatchedDemo:
                 )
             await caught_up(self.container, CATCH_UP_SECONDS)
         self.templates.fails_for.clear()
-        said = (
+        notes = (
             f"The day is over. {len(left)} more orders were placed after the check, to look at and to move on:",
             "three that are late, which come first under Orders",
             "two that are not late",
             "one whose notifications were made to fail, which is parked under Operation: a redrive will succeed",
         )
         places = [Place(id=f"{self.day.name}-{it.order.id}", x=it.order.x, y=it.order.y) for it in left]
-        self.watched.leave(places, said)
-        return said
+        self.watched.leave(places, notes)
+        return notes
 
 
 def _open(link: str) -> None:

@@ -41,10 +41,10 @@ class WatchedDay:
         self.is_over = True
         self.clock.change(speed=1, paused=False)
 
-    def leave(self, orders: Sequence[Place], said: Sequence[str]) -> None:
-        """Add orders that are left after the day, and what is said about them."""
+    def leave(self, orders: Sequence[Place], notes: Sequence[str]) -> None:
+        """Add orders that are left after the day, and notes about them."""
         self.geography = evolve(self.geography, orders=(*self.geography.orders, *orders))
-        self.left = tuple(said)
+        self.left = tuple(notes)
 
 
 @frozen

@@ -40,20 +40,20 @@ def known_names(settings: Settings) -> tuple[str, ...]:
     return (*BUILT_IN, *own_names(settings))
 
 
-def with_consumer(settings: Settings, asked: str) -> tuple[Settings, str]:
+def with_consumer(settings: Settings, named: str) -> tuple[Settings, str]:
     """Return the settings with the consumer that a command line names, and its name.
 
-    ``asked`` is the name of a consumer of the installation, or what ``ORDERFLOW_CONSUMERS`` may list. Without a name
+    ``named`` is the name of a consumer of the installation, or what ``ORDERFLOW_CONSUMERS`` may list. Without a name
     before it, ``MODULE:FUNCTION`` is called what its decorator says. Raises InvalidInput.
     """
     kind = evolve(CONSUMER, setting="consumer", shipped=known_names(settings))
-    if asked in kind.shipped:
-        return settings, asked
+    if named in kind.shipped:
+        return settings, named
     for listed in settings.consumers:
-        if asked in (listed, listed.partition("=")[2]):
+        if named in (listed, listed.partition("=")[2]):
             return settings, consumer_name(listed)
-    declared = _declared(kind, asked.partition("=")[2] or asked)
-    listed = f"{declared.name}={asked}" if ":" in asked and "=" not in asked and declared.name else asked
+    declared = _declared(kind, named.partition("=")[2] or named)
+    listed = f"{declared.name}={named}" if ":" in named and "=" not in named and declared.name else named
     try:
         return evolve(settings, consumers=(*settings.consumers, listed)), consumer_name(listed)
     except ValueError as error:

@@ -49,14 +49,14 @@ async def erased(world: World, customer_id: str = "C1") -> Any:
     return await erasing(world)(customer_id, by="ann", reason="asked for it")
 
 
-async def lived(world: World, order_id: str = "O1", *, final: bool = True, **asked: Any) -> Order:
+async def lived(world: World, order_id: str = "O1", *, final: bool = True, **changes: Any) -> Order:
     """Place an order of C1 with address and card, delivered unless not ``final``, with a response that shows it."""
-    asked = {"customer_id": "C1", "address": ADDRESS, "annotations": ANNOTATIONS, **asked}
-    tale = Tale(place(PaymentMethod.CREDIT_CARD, id=order_id, **asked))
+    changes = {"customer_id": "C1", "address": ADDRESS, "annotations": ANNOTATIONS, **changes}
+    tale = Tale(place(PaymentMethod.CREDIT_CARD, id=order_id, **changes))
     if final:
         tale = tale.paid().assigned().sent_out().delivered()
     first, *others = tale.events
-    created = place(PaymentMethod.CREDIT_CARD, id=order_id, **asked).order
+    created = place(PaymentMethod.CREDIT_CARD, id=order_id, **changes).order
     key = IdempotencyKey(
         caller="restaurant:R1", key=order_id, fingerprint="f", render=lambda order: render(view(order, ADMIN))
     )
@@ -221,8 +221,8 @@ class PersonalDataContract:
         assert await world.effects.notifications.of_orders(["O1"]) == [pending]
 
     async def test_a_card_is_erased_where_there_is_no_address_and_the_other_way_round(self, world: World) -> None:
-        asked = {"id": "card", "customer_id": "C1", "address": None}
-        tale = Tale(place(PaymentMethod.CREDIT_CARD, **asked)).paid().assigned().sent_out().delivered()
+        changes = {"id": "card", "customer_id": "C1", "address": None}
+        tale = Tale(place(PaymentMethod.CREDIT_CARD, **changes)).paid().assigned().sent_out().delivered()
         cash = Tale(place(PaymentMethod.CASH, id="cash", customer_id="C1", address=ADDRESS))
         for each in (tale, cash.assigned().sent_out().delivered()):
             async with unit_of_work(world.storage)() as work:
