@@ -1,8 +1,10 @@
 """The promises of every storage of payment attempts."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from attrs import evolve
 
 from ..application.orders.payment_attempts import (
@@ -12,7 +14,9 @@ from ..application.orders.payment_attempts import (
     OutstandingPayments,
     PaymentAttempt,
 )
-from .orders import AT, eur, unit_of_work
+from ..application.orders.ports import UnitOfWork
+from ..domain.errors import ConcurrentChange, OrderNotFound
+from .orders import AT, eur, place, unit_of_work
 
 
 class PaymentAttemptsContract:
@@ -150,6 +154,55 @@ class PaymentAttemptsContract:
         assert before.reference == "pi_1"
         assert list(await storage.attempts.of_order("O1")) == [held]
 
+    @pytest.mark.parametrize("saved", [None, "O3"])
+    async def test_a_second_decision_of_a_person_is_refused_with_all_that_comes_with_it(
+        self, storage: Any, saved: str | None
+    ) -> None:
+        declined, again = _declined(), _attempt("O1", AttemptKind.REFUND, number=2)
+        resolved = evolve(declined, status=AttemptStatus.RESOLVED)
+        for attempt in (declined, resolved):
+            await _record(storage, attempt)
+
+        async def repeat() -> None:
+            async with unit_of_work(storage)() as work:
+                if saved is not None:
+                    work.orders.save(place(id=saved).order)
+                for attempt in (evolve(declined, status=AttemptStatus.REPEATED), again):
+                    work.payments.record(attempt)
+
+        with pytest.raises(ConcurrentChange):
+            await repeat()
+
+        assert list(await storage.attempts.of_order("O1")) == [resolved]
+        with pytest.raises(OrderNotFound):
+            await storage.views.get("O3")
+
+    async def test_one_of_two_people_decides_and_others_are_not_held_up(self, storage: Any) -> None:
+        declined, other = _declined(), _attempt("O2", AttemptKind.CAPTURE)
+        await _record(storage, declined)
+        work, statuses = unit_of_work(storage), [AttemptStatus.RESOLVED, AttemptStatus.REPEATED]
+
+        outcomes = await asyncio.gather(
+            *(_record(storage, evolve(declined, status=status), work) for status in statuses),
+            _record(storage, evolve(declined, status=AttemptStatus.REPEATED)),
+            _record(storage, other, work),
+            return_exceptions=True,
+        )
+
+        assert sorted(type(outcome).__name__ for outcome in outcomes[:3]) == ["ConcurrentChange"] * 2 + ["NoneType"]
+        assert outcomes[3] is None
+        [decided] = await storage.attempts.of_order("O1")
+        assert decided.status is [*statuses, AttemptStatus.REPEATED][outcomes.index(None)]
+        assert list(await storage.attempts.of_order("O2")) == [other]
+
+    async def test_nothing_changes_what_a_person_decided(self, storage: Any) -> None:
+        void = evolve(_attempt("O1", AttemptKind.AUTHORIZE), status=AttemptStatus.HELD, reference="pi_1")
+        released = evolve(void, status=AttemptStatus.RESOLVED)
+        for attempt in (void, released, void):
+            await _record(storage, attempt)
+
+        assert list(await storage.attempts.of_order("O1")) == [released]
+
     async def test_nothing_is_outstanding_without_attempts(self, storage: Any) -> None:
         assert await storage.attempts.outstanding(AT) == OutstandingPayments()
 
@@ -164,9 +217,13 @@ class PaymentAttemptsContract:
         assert list(found) == []
 
 
-async def _record(storage: Any, attempt: PaymentAttempt) -> None:
-    async with unit_of_work(storage)() as work:
-        work.payments.record(attempt)
+async def _record(storage: Any, attempt: PaymentAttempt, work: UnitOfWork | None = None) -> None:
+    async with (work or unit_of_work(storage))() as transaction:
+        transaction.payments.record(attempt)
+
+
+def _declined() -> PaymentAttempt:
+    return _attempt("O1", AttemptKind.REFUND).settled(GatewayResponse(False, "", "no"), AT)
 
 
 def _attempt(order_id: str, kind: AttemptKind, *, number: int = 1, minute: int = 0) -> PaymentAttempt:

@@ -13,7 +13,7 @@ from ...application.auth import Token
 from ...application.event_log.records import BUCKETS, EVENT_LIMIT, EventTimes, LogRecord, bucket_of
 from ...application.noop import noop
 from ...application.orders.idempotency import StoredResponse
-from ...application.orders.payment_attempts import PaymentAttempt
+from ...application.orders.payment_attempts import FINAL, PaymentAttempt
 from ...application.orders.write_set import WriteSet
 from ...application.request_context import Request
 from ...application.sessions import Session
@@ -148,6 +148,10 @@ class MemoryCommitter:
             stored = self.storage._orders.get(order_id)
             if (stored.version if stored else 0) != writes.expected[order_id]:
                 return ConcurrentChange(order_id, writes.expected[order_id])
+        for attempt in writes.attempts.values():
+            known = self.storage._attempts.get(attempt.key)
+            if attempt.status in FINAL and known is not None and known.status in FINAL:
+                return ConcurrentChange(attempt.order_id, writes.expected.get(attempt.order_id, 0))
         return None
 
     def _store(self, writes: WriteSet) -> None:

@@ -28,6 +28,7 @@ from sqlalchemy import (
 from ...application.orders.payment_attempts import (
     ANSWERED_WITHIN,
     DECIDED,
+    FINAL,
     AttemptKind,
     AttemptStatus,
     OutstandingPayments,
@@ -69,7 +70,9 @@ _DECLINED_REFUND = text("kind = 'refund' AND status = 'declined'")
 _HELD = text("status = 'held'")
 IS_OUTSTANDING = "(status IN ('requested', 'held') OR (kind = 'refund' AND status = 'declined'))"
 _DECIDED = ", ".join(f"'{status}'" for status in DECIDED)
-IS_NEWS = f"""(payment_attempts.status = 'requested' OR excluded.status IN ({_DECIDED})
+FINAL_STATUSES = ", ".join(f"'{status}'" for status in FINAL)
+IS_NEWS = f"""(payment_attempts.status = 'requested'
+    OR (excluded.status IN ({_DECIDED}) AND payment_attempts.status NOT IN ({FINAL_STATUSES}))
     OR (excluded.status <> 'requested' AND payment_attempts.status NOT IN ({_DECIDED})
         AND NOT (excluded.kind = 'refund' AND excluded.status = 'succeeded'
             AND payment_attempts.status = 'declined')))"""

@@ -52,7 +52,9 @@ class AttemptStatus(StrEnum):
     """A declined refund that was requested again, by another attempt."""
 
 
-DECIDED = (AttemptStatus.HELD, AttemptStatus.RESOLVED, AttemptStatus.REPEATED)
+FINAL = (AttemptStatus.RESOLVED, AttemptStatus.REPEATED)
+"""Decisions of a person about an outcome. A committer refuses another one about the same attempt."""
+DECIDED = (AttemptStatus.HELD, *FINAL)
 """States that follow an outcome."""
 
 
@@ -155,6 +157,7 @@ class PaymentAttempt:
             return self
         outdated = (
             self.status is AttemptStatus.REQUESTED
+            or known.status in FINAL
             or (known.status in DECIDED and self.status not in DECIDED)
             or (self.may_fail and known.status is AttemptStatus.DECLINED)
         )

@@ -79,7 +79,8 @@ class Committer(Protocol):
         """Store orders, events with their positions, attempts and the idempotency key, together or not at all.
 
         The idempotency key is taken first. Raises RequestAnswered (the key has a response already),
-        ConcurrentChange (an order is no longer at the version that it was read at), EventTooLarge (an event has more
+        ConcurrentChange (an order is no longer at the version that it was read at, or another person has decided about
+        an attempt), EventTooLarge (an event has more
         bytes than Kafka accepts, so that it is refused here and never when it is published), StorageUnavailable.
         """
         ...

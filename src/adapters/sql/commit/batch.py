@@ -7,6 +7,7 @@ from operator import itemgetter
 from attrs import field, frozen
 
 from ....application.event_log.records import bucket_of
+from ....application.orders.payment_attempts import FINAL
 from ....application.orders.write_set import WriteSet
 from ... import wire
 from ...order_terms import OrderTerms
@@ -22,6 +23,7 @@ KEY = [column.name for column in idempotency_keys.columns if column.name != "cre
 ORDER = [column.name for column in orders.columns]
 CHANGE = ["id", *CHANGING, "expected"]
 ATTEMPT = [column.name for column in payment_attempts.columns if column.name != "entry"]
+_STATUS = ATTEMPT.index("status")
 EVENT = [column.name for column in order_events.columns if column.name not in ("bucket", "position", "committed_at")]
 TERM = [column.name for column in order_terms.columns]
 NEW_EVENT = ["bucket", "ahead", *EVENT]
@@ -43,6 +45,11 @@ class WriteBatch:
     attempts: Sequence[Row]
     events: Sequence[Row] = field(repr=False)
     taken: dict[int, int]
+
+    @property
+    def decisions(self) -> Sequence[Row]:
+        """The attempts about which a person has decided. They are refused if another person has before."""
+        return [row for row in self.attempts if row[_STATUS] in FINAL]
 
     def __bool__(self) -> bool:
         return bool(self.keys or self.created or self.changed or self.attempts or self.events)

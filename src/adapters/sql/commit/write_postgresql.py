@@ -14,7 +14,7 @@ from attrs import frozen
 
 from ..database import Database, committing
 from ..errors import sqlstate, translated
-from ..payment_attempts import IS_NEWS, IS_OUTSTANDING, KEPT_REFERENCE, MAY_FAIL
+from ..payment_attempts import FINAL_STATUSES, IS_NEWS, IS_OUTSTANDING, KEPT_REFERENCE, MAY_FAIL
 from ..types import Row
 from .batch import ATTEMPT, CHANGE, EVENT, KEY, NEW_EVENT, ORDER, TERM, WriteBatch
 from .conflicts import Conflicts
@@ -78,6 +78,8 @@ def conflicts(batch: WriteBatch, done: str | None) -> Conflicts:
     if done is None:
         return Conflicts()
     free = msgspec.json.decode(done)
+    if decided := free["decided"]:
+        return Conflicts(attempts=decided)
     keys = {(str(caller), str(key)) for caller, key, *_ in batch.keys} - {(c, k) for c, k in free["keys"] or ()}
     ids = {str(order_id) for order_id, *_ in (*batch.created, *batch.changed)} - set(free["orders"] or ())
     return Conflicts(keys=keys) if keys else Conflicts(orders=ids)
@@ -232,6 +234,9 @@ def statement(
             ON CONFLICT (key) DO UPDATE SET {_list([*changing, KEPT_REFERENCE])}
             WHERE {IS_NEWS}
             RETURNING key, kind, status, due_at)""")
+        steps.append(f"""decided AS (
+            SELECT given.key FROM unnest({attempt}) AS given({_list(ATTEMPT)})
+            WHERE given.status IN ({FINAL_STATUSES}) AND (SELECT good FROM gate) EXCEPT SELECT key FROM attempts)""")
         steps.append(f"""outstanding AS (
             INSERT INTO outstanding_payment_attempts (key) SELECT key FROM attempts WHERE {IS_OUTSTANDING}
             ON CONFLICT (key) DO NOTHING)""")
@@ -249,12 +254,15 @@ def statement(
     written = [name for name, there in (("keys", keys), ("created", created), ("changed", changed)) if there]
     ids = " UNION ALL ".join(f"SELECT id FROM {name}" for name in written if name != "keys")
     pairs = "(SELECT json_agg(json_build_array(caller, key)) FROM keys)" if keys else "NULL"
-    result = (
-        f"json_build_object('keys', {pairs}, 'orders', {f'(SELECT json_agg(id) FROM ({ids}) AS o)' if ids else 'NULL'})"
-    )
+    free = f"(SELECT json_agg(id) FROM ({ids}) AS o)" if ids else "NULL"
+    decided = "(SELECT json_agg(key) FROM decided)" if attempts else "NULL"
+    result = f"json_build_object('keys', {pairs}, 'orders', {free}, 'decided', {decided})"
+    if attempts:
+        written.append("decided")
     anything = (refusing and " OR ".join(f"EXISTS (SELECT FROM {name})" for name in written)) or "false"
+    done = "good AND NOT EXISTS (SELECT FROM decided)" if attempts else "good"
     return f"""WITH {", ".join(steps)}
-        SELECT CASE WHEN good THEN NULL WHEN {anything} THEN orderflow_refuse({result}) ELSE {result} END::text
+        SELECT CASE WHEN {done} THEN NULL WHEN {anything} THEN orderflow_refuse({result}) ELSE {result} END::text
         FROM gate"""
 
 

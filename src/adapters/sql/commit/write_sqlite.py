@@ -102,7 +102,11 @@ def _write(connection: Connection, batch: WriteBatch, write: Write) -> None:
         connection.exec_driver_sql(_ADD_TERM, list(batch.terms))
     if batch.attempts:
         keys = [(key,) for key, *_ in batch.attempts]
-        connection.exec_driver_sql(_KEEP_ATTEMPT, list(batch.attempts))
+        decisions = batch.decisions
+        if late := [decisions[n] for n in write(connection, _KEEP_ATTEMPT, decisions)]:
+            raise _NotCommitted(Conflicts(attempts={str(key) for key, *_ in late}))
+        if others := [row for row in batch.attempts if row not in decisions]:
+            connection.exec_driver_sql(_KEEP_ATTEMPT, others)
         for statement in (_SETTLE_ATTEMPT, _OUTSTANDING_ATTEMPT, _END_REFUND, _MADE_REFUND):
             connection.exec_driver_sql(statement, keys)
     if batch.events:
