@@ -73,7 +73,10 @@ WRONG = {
     "ORDERFLOW_DATABASE_POOLER": "session",
     "ORDERFLOW_DATABASE_LISTEN": "on",
     "ORDERFLOW_DATABASE_LISTEN_URL": "sqlite:///orders.db",
+    "ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS": "http://kafka:9092",
     "ORDERFLOW_TOPIC": "order events",
+    "ORDERFLOW_EVENT_SOURCE": "",
+    "ORDERFLOW_DEAD_LETTER_TOPIC": "..",
     "ORDERFLOW_TOPIC_PARTITIONS": "257",
     "ORDERFLOW_TOPIC_REPLICATION": "0",
     "ORDERFLOW_TOPIC_RETENTION_HOURS": "-2",
@@ -142,6 +145,12 @@ def test_a_value_of_another_kind_is_refused_instead_of_converted(tmp_path: Path,
         ("OPS_HOST", ""),
         ("OPS_HOST", " "),
         ("SMTP_HOST", ""),
+        ("KAFKA_BOOTSTRAP_SERVERS", " "),
+        ("KAFKA_BOOTSTRAP_SERVERS", "kafka:9092,kafka 2:9092"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "kafka:99999"),
+        ("TOPIC", "."),
+        ("EVENT_SOURCE", "an order service"),
+        ("EVENT_SOURCE", "/" * 201),
         ("TRACING_ENDPOINT", "http://["),
         ("TRACING_ENDPOINT", "http://collector:99999"),
         ("TRACING_ENDPOINT", "http://a..b:4318"),
@@ -366,6 +375,7 @@ def test_every_setting_is_shown() -> None:
     [
         ({"file": "curency"}, "currency"),
         ({"variable": "ORDERFLOW_DATABSE_URL"}, "ORDERFLOW_DATABASE_URL"),
+        ({"variable": "ORDERFLOW_KAFKA_BOOTSTRAP_SERVER"}, "ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS"),
         ({"argument": "currancy"}, "currency"),
     ],
 )
@@ -405,3 +415,11 @@ def test_a_password_that_is_not_encoded_is_refused_and_never_shown(password: str
 )
 def test_an_address_that_is_well_formed_is_accepted(url: str) -> None:
     assert load_settings(environment={"ORDERFLOW_DATABASE_URL": url}).database_url == url
+
+
+@pytest.mark.parametrize(
+    "servers",
+    ["kafka-0.example.com:9093, kafka-1.example.com:9093", "[::1]:9092", "kafka", "SASL_SSL://kafka:9092,", ""],
+)
+def test_the_servers_of_kafka_may_be_all_that_its_client_takes(servers: str) -> None:
+    assert load_settings(environment={"ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS": servers}).kafka_bootstrap_servers == servers
