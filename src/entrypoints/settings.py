@@ -1,6 +1,7 @@
 """The settings of a process: names, defaults, and allowed values."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import typed_settings as ts
@@ -99,6 +100,16 @@ def _roles(_: object, __: object, value: tuple[str, ...]) -> None:
             raise ValueError("not NAME=ROLE")
 
 
+def _secret(pattern: str) -> Callable[[object, object, str], None]:
+    """Return a validator of a secret, whose error does not show it, as that of attrs would."""
+
+    def check(_: object, __: object, value: str) -> None:
+        if not re.fullmatch(pattern, value):
+            raise ValueError("not of the form that is allowed")
+
+    return check
+
+
 def _between(low: float, high: float) -> list[Any]:
     return [v.ge(low), v.le(high)]
 
@@ -176,12 +187,12 @@ class Settings:
     )
     stripe_api_key: str = ts.secret(
         default="",
-        validator=v.matches_re(r"((sk|rk)_[!-~]+)?"),
+        validator=_secret(r"((sk|rk)_[!-~]+)?"),
         help="a secret or restricted key of Stripe: sk_... or rk_...",
     )
     stripe_webhook_secret: str = ts.secret(
         default="",
-        validator=v.matches_re(r"(whsec_[!-+\--~]+(,whsec_[!-+\--~]+)*)?"),
+        validator=_secret(r"(whsec_[!-+\--~]+(,whsec_[!-+\--~]+)*)?"),
         help="whsec_... of Stripe's events to /v1/webhooks/stripe; two, comma separated, while one is rotated; "
         "empty: no events",
     )
@@ -219,6 +230,7 @@ class Settings:
     )
     http_dev: bool = ts.option(
         default=False,
+        validator=v.instance_of(bool),
         help="true or false; true is for development: programs of this machine name themselves in X-Actor, "
         "without a token, and http_host must be a loopback address",
     )
@@ -364,6 +376,7 @@ class Settings:
     )
     webhook_private_addresses: bool = ts.option(
         default=False,
+        validator=v.instance_of(bool),
         help="true or false; true: webhooks may go to private and loopback addresses, and over http",
     )
     webhook_timeout_seconds: float = ts.option(

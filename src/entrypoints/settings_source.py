@@ -133,8 +133,8 @@ def _converted(values: dict[str, Any], sources: Mapping[str, str]) -> Settings:
         for name, value in values.items():
             try:
                 _load({name: value})
-            except _NOT_ALLOWED as e:
-                raise _not_allowed(name, value, sources) from e
+            except _NOT_ALLOWED:
+                raise _not_allowed(name, value, sources) from None  # a traceback would show the value
         raise
 
 

@@ -3,6 +3,7 @@
 import re
 from contextlib import suppress
 from pathlib import Path
+from traceback import format_exception
 
 import pytest
 from attrs import fields
@@ -10,7 +11,7 @@ from attrs.exceptions import FrozenInstanceError
 from orderflow import InvalidInput, Settings, load_settings
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.masking import masked_url
-from orderflow.entrypoints.settings import described
+from orderflow.entrypoints.settings import SECRETS, described
 
 
 def a_file(folder: Path, text: str) -> Path:
@@ -311,6 +312,31 @@ def test_secrets_are_masked_wherever_settings_are_shown() -> None:
     assert "hunter2" not in f"{described(settings)} {settings!r} {settings}"
     assert described(settings)["database_url"] == "postgresql://shop:********@db/shop"
     assert "'sasl.username': 'shop'" in str(described(settings)["kafka"])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("stripe_api_key", "pk_live_hunter2"),
+        ("stripe_webhook_secret", "hunter2"),
+        ("oidc_issuer", "https://shop:hunter2/x@provider.example"),
+    ],
+)
+def test_no_traceback_shows_a_secret_that_is_not_allowed(name: str, value: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        load_settings(environment={f"ORDERFLOW_{name.upper()}": value})
+
+    assert "hunter2" not in "".join(format_exception(refused.value))
+    if name in SECRETS:
+        with pytest.raises(ValueError, match="not of the form") as given:
+            Settings(**{name: value})  # type: ignore[arg-type]
+        assert "hunter2" not in str(given.value)
+
+
+@pytest.mark.parametrize("name", ["http_dev", "webhook_private_addresses"])
+def test_settings_that_a_program_makes_take_no_text_for_true(name: str) -> None:
+    with pytest.raises(TypeError, match=name):
+        Settings(**{name: "false"})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", [a.name for a in fields(Settings) if a.type is str])
