@@ -120,7 +120,8 @@ class Tokens(Protocol):
     async def replace(self, id: str, digest: str, *, at: datetime, until: datetime) -> bool:
         """Add a token with the actor, label, scopes and lifetime of another, which expires at ``until`` or before.
 
-        Both happen, or nothing. Returns False if there is no valid token with this id.
+        Its lifetime is the one that the other had before it was replaced for the first time. Both happen, or nothing.
+        Returns False if there is no valid token with this id.
         """
         ...
 

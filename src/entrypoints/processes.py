@@ -19,6 +19,7 @@ from ..domain.errors import NotConfigured, Unavailable
 from .consumer_loops import check_consumers, consumer_loop, sending
 from .container import Container
 from .http_app import http_app
+from .open_files import allow_open_files
 from .ops_server import ops_server
 from .settings import Settings
 from .supervision import Part, Supervisor
@@ -186,6 +187,7 @@ async def _api(
     settings: Settings = container.settings()
     if listener is None:
         await _check_callers(container)
+    allow_open_files(settings.http_max_connections + settings.database_pool_size)
     app = http_app(container)
     listen_for_commits(container)
 

@@ -1,6 +1,7 @@
 """The settings of a process: names, defaults, and allowed values."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import typed_settings as ts
@@ -21,6 +22,7 @@ from .masking import MASK, is_secret, masked_url
 from .url_checks import (
     check_database_url,
     check_host,
+    check_kafka_servers,
     check_listen_url,
     check_origins,
     check_protected_url,
@@ -42,6 +44,8 @@ MAX_WORKERS = 64
 SECRETS = ("smtp_password", "http_tls_key_password", "stripe_api_key", "stripe_webhook_secret")
 """Settings that are never shown."""
 LOCAL_SENDER = "orders@localhost"
+TOPIC = r"(?!\.\.?\Z)[A-Za-z0-9._-]{1,249}"
+"""The names that a topic may have: https://kafka.apache.org/documentation/#topicconfigs, and neither '.' nor '..'."""
 
 
 _PART = re.compile(r"[A-Za-z_][\w.-]*(:[A-Za-z_][\w.]*)?\Z", re.ASCII)
@@ -96,6 +100,16 @@ def _roles(_: object, __: object, value: tuple[str, ...]) -> None:
             raise ValueError("not NAME=ROLE")
 
 
+def _secret(pattern: str) -> Callable[[object, object, str], None]:
+    """Return a validator of a secret, whose error does not show it, as that of attrs would."""
+
+    def check(_: object, __: object, value: str) -> None:
+        if not re.fullmatch(pattern, value):
+            raise ValueError("not of the form that is allowed")
+
+    return check
+
+
 def _between(low: float, high: float) -> list[Any]:
     return [v.ge(low), v.le(high)]
 
@@ -127,11 +141,13 @@ class Settings:
         help="postgresql://... for commit notifications past a pooler; empty: database_url, or none behind a pooler",
     )
     kafka_bootstrap_servers: str = ts.option(
-        default="", help="host:port, comma separated; empty: no Kafka, consumers read the log"
+        default="",
+        validator=check_kafka_servers,
+        help="host:port, comma separated; empty: no Kafka, consumers read the log",
     )
     topic: str = ts.option(
         default="order-events",
-        validator=v.matches_re(r"[A-Za-z0-9._-]{1,249}"),
+        validator=v.matches_re(TOPIC),
         help="a Kafka topic name: A to Z, a to z, digits, '.', '_', '-', at most 249",
     )
     topic_partitions: int = ts.option(default=3, validator=_between(1, 256), help="partitions, 1 to 256")
@@ -149,7 +165,11 @@ class Settings:
         validator=_between(1000, 100_000_000),
         help="bytes of an event, 1000 to 100000000; the topic's max.message.bytes must be 50000 more",
     )
-    event_source: str = ts.option(default="/orderflow", help="ce_source of every event: a URI reference")
+    event_source: str = ts.option(
+        default="/orderflow",
+        validator=v.matches_re(r"[!-~]{1,200}"),  # readers accept no longer header, and no empty one
+        help="ce_source of every event: a URI reference",
+    )
     currency: str = ts.option(
         default="USD",
         validator=v.in_(MINOR_UNITS),
@@ -167,12 +187,12 @@ class Settings:
     )
     stripe_api_key: str = ts.secret(
         default="",
-        validator=v.matches_re(r"((sk|rk)_[!-~]+)?"),
+        validator=_secret(r"((sk|rk)_[!-~]+)?"),
         help="a secret or restricted key of Stripe: sk_... or rk_...",
     )
     stripe_webhook_secret: str = ts.secret(
         default="",
-        validator=v.matches_re(r"(whsec_[!-+\--~]+(,whsec_[!-+\--~]+)*)?"),
+        validator=_secret(r"(whsec_[!-+\--~]+(,whsec_[!-+\--~]+)*)?"),
         help="whsec_... of Stripe's events to /v1/webhooks/stripe; two, comma separated, while one is rotated; "
         "empty: no events",
     )
@@ -210,6 +230,7 @@ class Settings:
     )
     http_dev: bool = ts.option(
         default=False,
+        validator=v.instance_of(bool),
         help="true or false; true is for development: programs of this machine name themselves in X-Actor, "
         "without a token, and http_host must be a loopback address",
     )
@@ -319,7 +340,7 @@ class Settings:
     )
     dead_letter_topic: str = ts.option(
         default="",
-        validator=v.matches_re(r"([A-Za-z0-9._-]{1,249})?"),
+        validator=v.matches_re(f"({TOPIC})?"),
         help="a Kafka topic for copies of parked events, such as dlq.order-events; empty: none",
     )
     poll_seconds: float = ts.option(
@@ -355,6 +376,7 @@ class Settings:
     )
     webhook_private_addresses: bool = ts.option(
         default=False,
+        validator=v.instance_of(bool),
         help="true or false; true: webhooks may go to private and loopback addresses, and over http",
     )
     webhook_timeout_seconds: float = ts.option(

@@ -27,6 +27,8 @@ PREFIX = "ORDERFLOW_"
 SECTION = "orderflow"
 FILE_VARIABLE = f"{PREFIX}SETTINGS"
 KAFKA_PREFIX = f"{PREFIX}KAFKA_"
+_NO_PROPERTIES = ("kafka_bootstrap_servers",)
+"""Settings that a name may mean which is no property: without its servers, Kafka would not be used at all."""
 MAX_CHARACTERS = 1_000_000
 """Characters of a file of settings: one that does not end, such as a device, is refused."""
 MAX_SHOWN = 200
@@ -67,7 +69,7 @@ def load_settings(
         if name in names and name != "kafka":
             values[name] = () if value == "" and names[name].default == () else value  # a list with nothing in it
             sources[name] = variable
-        elif variable.startswith(KAFKA_PREFIX):
+        elif variable.startswith(KAFKA_PREFIX) and not get_close_matches(name, _NO_PROPERTIES, cutoff=0.8):
             kafka[variable.removeprefix(KAFKA_PREFIX).lower().replace("_", ".")] = value
         else:
             variables = [PREFIX + n.upper() for n in names if n != "kafka"]
@@ -131,8 +133,8 @@ def _converted(values: dict[str, Any], sources: Mapping[str, str]) -> Settings:
         for name, value in values.items():
             try:
                 _load({name: value})
-            except _NOT_ALLOWED as e:
-                raise _not_allowed(name, value, sources) from e
+            except _NOT_ALLOWED:
+                raise _not_allowed(name, value, sources) from None  # a traceback would show the value
         raise
 
 

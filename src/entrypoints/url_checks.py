@@ -7,6 +7,7 @@ from .masking import is_well_formed
 
 _SQLITE = re.compile(r"sqlite:///(?!/?\Z|:memory:\Z)(?!.*%00)[^?]+\Z")
 """A file, without parameters: SQLAlchemy would ignore some of them. No file has a NUL in its name."""
+_KAFKA_SERVER = re.compile(r"(?:[A-Z_]+://)?(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?\Z")
 
 
 def check_database_url(_: object, __: object, value: str) -> None:
@@ -72,6 +73,20 @@ def check_protected_url(_: object, __: object, value: str) -> None:
 
 def check_proxy_url(_: object, __: object, value: str) -> None:
     check_http_url(value)
+
+
+def check_kafka_servers(_: object, __: object, value: str) -> None:
+    """Raise ValueError for a list with another thing than a host, or without any; Kafka's client passes those over.
+
+    A listener's protocol may precede a host. Of a port above 65535 the client would use another one.
+    """
+    servers = [server.strip() for server in value.split(",") if server.strip()]
+    if value and not servers:
+        raise ValueError("no server")
+    for server in servers:
+        parts = _KAFKA_SERVER.match(server)
+        if parts is None or int(parts[1] or 0) > 65535:
+            raise ValueError("not HOST:PORT")
 
 
 def check_origins(_: object, __: object, value: tuple[str, ...]) -> None:

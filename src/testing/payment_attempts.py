@@ -99,6 +99,17 @@ class PaymentAttemptsContract:
         [failed] = await storage.attempts.of_order("O1")
         assert failed.status is AttemptStatus.DECLINED
 
+    async def test_what_a_clock_a_year_ahead_has_put_off_is_due_now(self, storage: Any) -> None:
+        ahead = AT + timedelta(days=365)
+        waiting = _attempt("O1", AttemptKind.CAPTURE).unanswered("no answer", ahead)
+        made = _attempt("O2", AttemptKind.REFUND).settled(GatewayResponse(True, "ref_1"), ahead)
+        for attempt in (waiting, made):
+            await _record(storage, attempt)
+
+        assert list(await storage.attempts.due(AT, limit=10)) == [waiting]
+        assert list(await storage.attempts.refunds_due(AT, limit=10)) == [made]
+        assert made.looked_up(AT).due_at == AT + timedelta(days=1)
+
     async def test_the_attempts_of_several_orders_are_read_together(self, storage: Any) -> None:
         requested = [_attempt(order_id, AttemptKind.CAPTURE, minute=minute) for minute, order_id in enumerate("ABC")]
         for attempt in requested:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ..application.auth import Grant, Scope
-from ..application.sessions import Session
+from ..application.sessions import SESSION_LIFETIME, Session
 from ..domain.actor import Actor, Role
 
 TILL = Grant(Actor(Role.RESTAURANT, "R7"), frozenset({Scope.READ, Scope.WRITE}), "till 1")
@@ -38,6 +38,12 @@ class SessionsContract:
         await storage.sessions.add("old", Session(grant=TILL, created_at=now - HOUR, expires_at=now))
 
         assert await storage.sessions.find("old") is None
+
+    async def test_a_session_that_was_made_while_the_clock_was_a_year_ahead_is_not_found(self, storage: Any) -> None:
+        ahead = await storage.now() + timedelta(days=365)
+        await storage.sessions.add("far", Session(grant=TILL, created_at=ahead, expires_at=ahead + SESSION_LIFETIME))
+
+        assert await storage.sessions.find("far") is None
 
     async def test_a_session_that_was_ended_is_not_found_and_others_stay(self, storage: Any) -> None:
         now = await storage.now()

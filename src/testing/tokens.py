@@ -3,12 +3,14 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
+
 from ..application.auth import EVERY_SCOPE, IDENTIFYING, Grant, Scope, Token
 from ..domain.actor import Actor, Role
 from .orders import AT
 
 ADMIN, TILL = Actor(Role.ADMIN, "A1"), Actor(Role.RESTAURANT, "R7")
-FIRST, SECOND = "1" * 64, "2" * 64
+FIRST, SECOND, THIRD = "1" * 64, "2" * 64, "3" * 64
 HOUR = timedelta(hours=1)
 
 
@@ -110,6 +112,31 @@ class TokensContract:
         await storage.tokens.replace(FIRST[:IDENTIFYING], SECOND, at=now, until=now + 9 * HOUR)
 
         assert [token.expires_at for token in await storage.tokens.list()] == [now + 2 * HOUR, now + HOUR]
+
+    @pytest.mark.parametrize("lifetime", [9 * HOUR, None])
+    async def test_each_replacement_of_a_token_has_the_lifetime_that_it_had_at_first(
+        self, storage: Any, lifetime: timedelta | None
+    ) -> None:
+        now = await storage.now()
+        ends = lifetime and now + lifetime
+        await storage.tokens.add(FIRST, TILL, label="", at=now, expires_at=ends)
+
+        await storage.tokens.replace(FIRST[:IDENTIFYING], SECOND, at=now, until=now + HOUR)
+        await storage.tokens.replace(FIRST[:IDENTIFYING], THIRD, at=now, until=now + 2 * HOUR)
+
+        expiry = {token.id: token.expires_at for token in await storage.tokens.list()}
+        assert [expiry[digest[:IDENTIFYING]] for digest in (FIRST, SECOND, THIRD)] == [now + HOUR, ends, ends]
+
+    async def test_a_token_that_is_added_again_has_its_new_lifetime(self, storage: Any) -> None:
+        now = await storage.now()
+        await storage.tokens.add(FIRST, TILL, label="", at=now)
+        await storage.tokens.replace(FIRST[:IDENTIFYING], SECOND, at=now, until=now + HOUR)
+        await storage.tokens.add(FIRST, TILL, label="", at=now, expires_at=now + 9 * HOUR)
+
+        await storage.tokens.replace(FIRST[:IDENTIFYING], THIRD, at=now, until=now + HOUR)
+
+        expiry = {token.id: token.expires_at for token in await storage.tokens.list()}
+        assert expiry[THIRD[:IDENTIFYING]] == now + 9 * HOUR
 
     async def test_only_a_valid_token_is_replaced(self, storage: Any) -> None:
         now = await storage.now()

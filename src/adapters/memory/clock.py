@@ -18,8 +18,8 @@ class SteadyClock:
 
 
 def due(at: datetime, now: datetime, until: datetime) -> bool:
-    """Return whether ``at`` is due at ``now``, for a claim that ends at ``until``.
+    """Return whether ``at`` is due at ``now``; no claim and no pause that begins now ends after ``until``.
 
-    No claim and no pause is longer than that. What seems to be due after twice that time was stored by a wrong clock.
+    What seems to be due after twice that time was stored by a wrong clock, and is due.
     """
     return at <= now or at > until + (until - now)

@@ -1,17 +1,20 @@
 """Payment attempts in memory."""
 
-from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 
 from attrs import frozen
 
 from ...application.orders.payment_attempts import (
     ANSWERED_WITHIN,
+    LONGEST_PAUSE,
+    LOOKED_UP_AFTER,
     AttemptKind,
     AttemptStatus,
     OutstandingPayments,
     PaymentAttempt,
 )
+from .clock import due
 
 
 @frozen
@@ -28,12 +31,11 @@ class MemoryPaymentAttempts:
 
     async def due(self, now: datetime, *, limit: int) -> Sequence[PaymentAttempt]:
         waiting = (a for a in self.attempts.values() if a.status is AttemptStatus.REQUESTED)
-        due = [(a.due_at or a.requested_at, a) for a in waiting]
-        return [a for at, a in sorted(due, key=lambda it: it[0]) if at <= now][:limit]
+        return _earliest_due(((a.due_at or a.requested_at, a) for a in waiting), now, LONGEST_PAUSE)[:limit]
 
     async def refunds_due(self, now: datetime, *, limit: int) -> Sequence[PaymentAttempt]:
-        due = [(a.due_at, a) for a in self.attempts.values() if a.may_fail and a.due_at is not None]
-        return [a for at, a in sorted(due, key=lambda it: it[0]) if at <= now][:limit]
+        made = ((a.due_at, a) for a in self.attempts.values() if a.may_fail and a.due_at is not None)
+        return _earliest_due(made, now, LOOKED_UP_AFTER[-1])[:limit]
 
     async def outstanding(self, now: datetime) -> OutstandingPayments:
         found = await self.list_outstanding(now, limit=len(self.attempts))
@@ -58,3 +60,10 @@ class MemoryPaymentAttempts:
             or a.status is AttemptStatus.HELD
         ]
         return sorted(found, key=lambda a: a.requested_at)[:limit]
+
+
+def _earliest_due(
+    attempts: Iterable[tuple[datetime, PaymentAttempt]], now: datetime, longest: timedelta
+) -> Sequence[PaymentAttempt]:
+    """Return those that are due, the earliest first; ``longest`` is the longest time to wait for one."""
+    return [a for at, a in sorted(attempts, key=lambda it: it[0]) if due(at, now, now + longest)]

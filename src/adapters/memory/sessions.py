@@ -23,7 +23,7 @@ class MemorySessions:
 
     async def find(self, digest: str) -> Session | None:
         session = self.sessions.get(digest)
-        return session if session is not None and self.time() < session.expires_at else None
+        return session if session is not None and session.is_valid(self.time()) else None
 
     async def end(self, digest: str) -> None:
         self.sessions.pop(digest, None)

@@ -5,7 +5,7 @@ A commit does not await between its first check and its last change, so on one e
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from attrs import define, evolve, field, frozen
 
@@ -55,6 +55,7 @@ class MemoryStorage:
     _cursors: dict[str, dict[int, int]] = field(factory=lambda: defaultdict(dict), init=False)
     _moved: dict[tuple[str, int], datetime] = field(factory=dict, init=False)
     _tokens: dict[str, Token] = field(factory=dict, init=False)
+    _lifetimes: dict[str, timedelta | None] = field(factory=dict, init=False)
     _sessions: dict[str, Session] = field(factory=dict, init=False)
     stream_tickets: MemoryStreamTickets = field(init=False)
     rollout: MemoryRollout = field(init=False)
@@ -113,7 +114,7 @@ class MemoryStorage:
 
     @property
     def tokens(self) -> MemoryTokens:
-        return MemoryTokens(self._tokens, self.time)
+        return MemoryTokens(self._tokens, self._lifetimes, self.time)
 
     @property
     def sessions(self) -> MemorySessions:

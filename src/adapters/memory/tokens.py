@@ -1,7 +1,7 @@
 """Bearer tokens in memory, under their hashes."""
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from attrs import evolve, frozen
 
@@ -11,9 +11,10 @@ from ...domain.actor import Actor, Role
 
 @frozen
 class MemoryTokens:
-    """Tokens by digest; they expire by ``time``."""
+    """Tokens by digest; they expire by ``time``. ``lifetimes`` are what those that were rotated had before."""
 
     tokens: dict[str, Token]
+    lifetimes: dict[str, timedelta | None]
     time: Callable[[], datetime]
 
     async def add(
@@ -26,6 +27,7 @@ class MemoryTokens:
         scopes: Collection[Scope] = EVERY_SCOPE,
         expires_at: datetime | None = None,
     ) -> None:
+        self.lifetimes.pop(digest, None)
         self.tokens[digest] = Token(
             id=digest[:IDENTIFYING],
             actor=actor,
@@ -65,12 +67,13 @@ class MemoryTokens:
             if not token.is_valid(at):
                 return False
             ends = token.expires_at
+            lifetime = self.lifetimes.setdefault(old, None if ends is None else ends - token.created_at)
             self.tokens[old] = evolve(token, expires_at=until if ends is None else min(until, ends))
             self.tokens[digest] = evolve(
                 token,
                 id=digest[:IDENTIFYING],
                 created_at=at,
-                expires_at=None if ends is None else at + (ends - token.created_at),
+                expires_at=None if lifetime is None else at + lifetime,
                 last_used_at=None,
             )
             return True

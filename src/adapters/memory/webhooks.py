@@ -9,11 +9,12 @@ from attrs import evolve, field, frozen
 from ...application.backlog import Backlog
 from ...application.event_log.records import Positions
 from ...application.orders.ports import OrderQueries
-from ...application.webhooks.delivery import DeliveryKey, DeliveryStatus, WebhookDelivery
+from ...application.webhooks.delivery import LONGEST_PAUSE, DeliveryKey, DeliveryStatus, WebhookDelivery
 from ...application.webhooks.endpoint import BY_OPERATOR, Endpoint
 from ...application.webhooks.ports import DELETED_AT_ONCE
 from ...application.webhooks.summary import WebhookSummary
 from ...domain.errors import NotFound
+from .clock import due
 from .overlay import Overlay
 
 Queue = tuple[str, str]
@@ -138,7 +139,7 @@ class MemoryWebhooks:
         owners, found = self._state.owners, []
         for endpoint in await self.endpoints():
             other, ends = owners.get(endpoint.id, (owner, now))
-            if endpoint.enabled and (other == owner or ends <= now):
+            if endpoint.enabled and (other == owner or due(ends, now, until)):
                 owners[endpoint.id] = (owner, until)
                 found.append(endpoint)
         return found
@@ -164,7 +165,7 @@ class MemoryWebhooks:
         for queue, sequences in self._state.queues.items():
             if queue[1] in found:
                 first = self._state.deliveries[DeliveryKey(*queue, sequences[0])]
-                if first.due_at <= now:
+                if due(first.due_at, now, now + LONGEST_PAUSE):
                     found[queue[1]].append(first)
         return [
             delivery

@@ -29,6 +29,8 @@ from ...application.orders.payment_attempts import (
     ANSWERED_WITHIN,
     DECIDED,
     FINAL,
+    LONGEST_PAUSE,
+    LOOKED_UP_AFTER,
     AttemptKind,
     AttemptStatus,
     OutstandingPayments,
@@ -37,7 +39,7 @@ from ...application.orders.payment_attempts import (
 from ...domain.money import Money
 from .bulk import among
 from .database import Database
-from .types import Counter, DecimalAmount, Identifier, Row, Timestamp, metadata, partial_index, stored_time
+from .types import Counter, DecimalAmount, Identifier, Row, Timestamp, due, metadata, partial_index, stored_time
 
 payment_attempts = Table(
     "payment_attempts",
@@ -127,17 +129,18 @@ class SqlPaymentAttempts:
             return [_attempt(row) for row in found.mappings()]
 
     async def due(self, now: datetime, *, limit: int) -> Sequence[PaymentAttempt]:
-        due = (
+        earliest = (
             select(payment_attempts)
-            .where(_OUTSTANDING, _REQUESTED, now >= _DUE_AT)
+            .where(_OUTSTANDING, _REQUESTED, due(_DUE_AT, now, now + LONGEST_PAUSE))
             .order_by(_DUE_AT, payment_attempts.c.entry)
         )
-        return await self._find(due.limit(limit))
+        return await self._find(earliest.limit(limit))
 
     async def refunds_due(self, now: datetime, *, limit: int) -> Sequence[PaymentAttempt]:
         it, refund = payment_attempts.c, made_refunds.c
-        due = select(payment_attempts).join(made_refunds, refund.key == it.key).where(refund.due_at <= now)
-        return await self._find(due.order_by(refund.due_at, it.entry).limit(limit))
+        is_due = due(refund.due_at, now, now + LOOKED_UP_AFTER[-1])
+        found = select(payment_attempts).join(made_refunds, refund.key == it.key).where(is_due)
+        return await self._find(found.order_by(refund.due_at, it.entry).limit(limit))
 
     async def outstanding(self, now: datetime) -> OutstandingPayments:
         it = payment_attempts.c

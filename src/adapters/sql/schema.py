@@ -1,12 +1,14 @@
 """Versions of the schema, and the migration to the newest one."""
 
 import logging
+import os
 import re
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from functools import cache
 from pathlib import Path
+from stat import S_ISREG
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, inspect, make_url, text
@@ -42,11 +44,19 @@ def newest() -> str:
 
 
 def exists(url: str) -> bool:
-    """Return False if ``url`` names a SQLite file that is not there, or is empty: connecting would create it."""
+    """Return False if ``url`` names a SQLite file that is not there, or is empty: connecting would create it.
+
+    True if something else is there, or that cannot be seen: connecting says what is wrong.
+    """
     if not url.startswith("sqlite:"):
         return True
-    file = Path(make_url(url).database or "")
-    return file.is_file() and file.stat().st_size > 0
+    try:
+        found = os.stat(make_url(url).database or "")
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return found.st_size > 0 or not S_ISREG(found.st_mode)
 
 
 def is_foreign(url: str) -> bool:
@@ -54,9 +64,11 @@ def is_foreign(url: str) -> bool:
 
     The file is not changed.
     """
-    if not (url.startswith("sqlite:") and exists(url)):
+    if not url.startswith("sqlite:"):
         return False
     file = Path(make_url(url).database or "").absolute()
+    if not os.path.isfile(file):
+        return False
     try:
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=1)) as connection:
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}

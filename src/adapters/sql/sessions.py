@@ -63,24 +63,17 @@ class SqlSessions:
             await connection.execute(insert(sessions).values(**row))
 
     async def find(self, digest: str) -> Session | None:
-        found = await self.database.rows(
-            select(sessions).where(sessions.c.digest == digest, sessions.c.expires_at > self._now())
-        )
-        return next(
-            (
-                Session(
-                    grant=Grant(
-                        Actor(Role(row.role), row.actor_id), frozenset(map(Scope, row.scopes.split())), row.label
-                    ),
-                    created_at=row.created_at,
-                    expires_at=row.expires_at,
-                    token=row.token_digest,
-                    development=row.development,
-                )
-                for row in found
-            ),
-            None,
-        )
+        query = select(sessions, self._now().label("now")).where(sessions.c.digest == digest)
+        for row in await self.database.rows(query):
+            session = Session(
+                grant=Grant(Actor(Role(row.role), row.actor_id), frozenset(map(Scope, row.scopes.split())), row.label),
+                created_at=row.created_at,
+                expires_at=row.expires_at,
+                token=row.token_digest,
+                development=row.development,
+            )
+            return session if session.is_valid(row.now) else None
+        return None
 
     async def end(self, digest: str) -> None:
         async with self.database.writing() as connection:
@@ -88,5 +81,5 @@ class SqlSessions:
 
     def _now(self) -> ColumnElement[datetime]:
         if self.database.backend == POSTGRESQL:
-            return func.clock_timestamp()
+            return func.clock_timestamp(type_=Timestamp())
         return bindparam("now", datetime.now(UTC), sessions.c.expires_at.type)

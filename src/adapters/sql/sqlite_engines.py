@@ -1,7 +1,7 @@
 """Engines for SQLite: their connections, session settings, and the identity of the file."""
 
 import os
-from contextlib import suppress
+from errno import EACCES
 from typing import Any
 from weakref import WeakSet
 
@@ -77,12 +77,13 @@ class SqliteFile:
                 "this process was forked while the SQLite database was open, which SQLite does not allow",
                 "open it after the fork only, start processes with spawn, or use PostgreSQL",
             )
+        file = self.url.database or ""
         if self._identity() is not None:
+            _check_usable(file)
             return
         if self._there:
             raise self._gone()
-        with suppress(OSError):  # connecting says why the file cannot be created
-            os.close(os.open(self.url.database or "", os.O_CREAT | os.O_RDWR, _OWNER_ONLY))
+        os.close(os.open(file, os.O_CREAT | os.O_RDWR, _OWNER_ONLY))  # SQLite would not say why it cannot
 
     def _connected(self, dbapi_connection: object, record: Any) -> None:
         self._there, self._process = True, os.getpid()
@@ -98,6 +99,17 @@ class SqliteFile:
 
     def _gone(self) -> FileNotFoundError:
         return FileNotFoundError(f"its file is gone: {self.url.database}")
+
+
+def _check_usable(file: str) -> None:
+    """Raise NotConfigured if ``file`` is a folder or a device, and PermissionError if it may not be read.
+
+    SQLite would say the same of both, and for some wait for ever. It is not opened: that would end SQLite's locks.
+    """
+    if not os.path.isfile(file):
+        raise NotConfigured(f"{file} is a folder or a device", "set the URL of the database to a file")
+    if not os.access(file, os.R_OK):
+        raise PermissionError(EACCES, os.strerror(EACCES), file)
 
 
 def sqlite_engine(file: SqliteFile, pool_size: int) -> AsyncEngine:

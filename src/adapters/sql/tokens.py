@@ -1,13 +1,15 @@
 """Bearer tokens, stored as hashes."""
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from attrs import frozen
 from sqlalchemy import (
     Column,
     ColumnElement,
     PrimaryKeyConstraint,
+    Row,
     Select,
     Table,
     Text,
@@ -24,7 +26,7 @@ from sqlalchemy import (
 from ...application.auth import EVERY_SCOPE, IDENTIFYING, Grant, Scope, Token
 from ...domain.actor import Actor, Role
 from .database import POSTGRESQL, Database
-from .types import Timestamp, metadata
+from .types import Counter, Timestamp, metadata
 
 tokens = Table(
     "tokens",
@@ -38,15 +40,17 @@ tokens = Table(
     Column("expires_at", Timestamp),
     Column("revoked_at", Timestamp),
     Column("last_used_at", Timestamp),
+    Column("lifetime_us", Counter),
     PrimaryKeyConstraint("digest"),
 )
+"""``lifetime_us`` is what a token that was rotated had before, in microseconds; 0 if it did not expire."""
 
 
 _ADD = text(
     "INSERT INTO tokens (digest, role, actor_id, label, created_at, scopes, expires_at) "
     "VALUES (:digest, :role, :actor_id, :label, :created_at, :scopes, :expires_at) ON CONFLICT (digest) DO UPDATE "
     "SET role = excluded.role, actor_id = excluded.actor_id, label = excluded.label, "
-    "scopes = excluded.scopes, expires_at = excluded.expires_at"
+    "scopes = excluded.scopes, expires_at = excluded.expires_at, lifetime_us = NULL"
 ).bindparams(
     bindparam("created_at", type_=tokens.c.created_at.type), bindparam("expires_at", type_=tokens.c.expires_at.type)
 )
@@ -140,10 +144,12 @@ class SqlTokens:
             if (old := (await connection.execute(valid)).one_or_none()) is None:
                 return False
             row = {name: getattr(old, name) for name in ("role", "actor_id", "label", "scopes")}
-            expires_at = None if old.expires_at is None else at + (old.expires_at - old.created_at)
+            lifetime = _lifetime(old)
+            expires_at = None if lifetime is None else at + lifetime
             await connection.execute(insert(tokens).values(digest=digest, created_at=at, expires_at=expires_at, **row))
             end = until if old.expires_at is None else min(until, old.expires_at)
-            await connection.execute(update(tokens).where(_has(id)).values(expires_at=end))
+            had = 0 if lifetime is None else lifetime // timedelta(microseconds=1)
+            await connection.execute(update(tokens).where(_has(id)).values(expires_at=end, lifetime_us=had))
             return True
 
     async def note_used(self, digests: Collection[str], *, at: datetime) -> None:
@@ -161,6 +167,13 @@ NOTED_AT_ONCE = 500
 
 def _has(id: str) -> ColumnElement[bool]:
     return func.substr(tokens.c.digest, 1, IDENTIFYING) == id
+
+
+def _lifetime(token: Row[Any]) -> timedelta | None:
+    """Return for how long what replaces ``token`` is valid; None if it does not expire."""
+    if token.lifetime_us is not None:
+        return timedelta(microseconds=token.lifetime_us) if token.lifetime_us else None
+    return None if token.expires_at is None else token.expires_at - token.created_at
 
 
 def _scopes(text: str) -> frozenset[Scope]:

@@ -98,9 +98,9 @@ class DecimalAmount(TypeDecorator[Decimal]):
 
 
 def due(at: ColumnElement[datetime], now: datetime, until: datetime) -> ColumnElement[bool]:
-    """Build the condition that ``at`` is due at ``now``, for a claim that ends at ``until``.
+    """Build the condition that ``at`` is due at ``now``; no claim and no pause that begins now ends after ``until``.
 
-    No claim and no pause is longer than that. What seems to be due after twice that time was stored by a wrong clock.
+    What seems to be due after twice that time was stored by a wrong clock, and is due.
     """
     return or_(at <= now, at > until + (until - now))
 

@@ -10,14 +10,14 @@ from sqlalchemy import bindparam, delete, func, insert, or_, select, text, tuple
 from sqlalchemy.sql.expression import TextualSelect
 
 from ...application.backlog import Backlog
-from ...application.webhooks.delivery import DeliveryKey, DeliveryStatus, WebhookDelivery
+from ...application.webhooks.delivery import LONGEST_PAUSE, DeliveryKey, DeliveryStatus, WebhookDelivery
 from ...application.webhooks.endpoint import BY_OPERATOR, FAILING_AFTER, Endpoint
 from ...application.webhooks.ports import DELETED_AT_ONCE
 from ...application.webhooks.summary import WebhookSummary
 from ...domain.errors import NotFound
 from .bulk import among, change, put, select_all
 from .database import POSTGRESQL, Database
-from .types import Timestamp
+from .types import Timestamp, due
 from .webhooks import (
     FAILED,
     HEALTH,
@@ -39,14 +39,19 @@ _ENDPOINTS = select(webhook_endpoints).order_by(webhook_endpoints.c.id)
 
 @cache
 def _due(endpoints: int) -> TextualSelect:
-    """Return the query of the earliest pending deliveries of so many endpoints; LIMIT bounds each of them."""
+    """Return the query of the earliest pending deliveries of so many endpoints; LIMIT bounds each of them.
+
+    Those that are due after ``late``, which a wrong clock has stored, are read by themselves: the index finds both.
+    """
     names = ", ".join(column.name for column in it)
     each = (
         f"SELECT * FROM (SELECT {names} FROM webhook_deliveries WHERE endpoint_id = :endpoint_{n} "
-        f"AND status = 'pending' AND due_at <= :now ORDER BY due_at LIMIT :limit_{n}) AS of_{n}"
+        f"AND status = 'pending' AND {is_due} ORDER BY due_at LIMIT :limit_{n}) AS of_{n}"
         for n in range(endpoints)
+        for is_due in ("due_at <= :now", "due_at > :late")
     )
-    query = text(" UNION ALL ".join(each)).bindparams(bindparam("now", type_=Timestamp()))
+    times = [bindparam(name, type_=Timestamp()) for name in ("now", "late")]
+    query = text(" UNION ALL ".join(each)).bindparams(*times)
     return query.columns(*it)
 
 
@@ -65,11 +70,11 @@ class SqlWebhooks:
 
     async def own(self, owner: str, *, now: datetime, until: datetime) -> Sequence[Endpoint]:
         its = webhook_endpoints.c
-        mine, free = its.owner == owner, or_(its.owner.is_(None), its.owned_until <= now)
-        half = now + (until - now) / 2
+        mine, free = its.owner == owner, or_(its.owner.is_(None), due(its.owned_until, now, until))
+        half, late = now + (until - now) / 2, until + (until - now)
         enabled = _ENDPOINTS.where(its.status == "enabled", or_(mine, free))
         found = await select_all(self._database, enabled)
-        if all(row["owner"] == owner and row["owned_until"] > half for row in found):
+        if all(row["owner"] == owner and half < row["owned_until"] <= late for row in found):
             return [endpoint_of(row) for row in found]
         async with self._database.writing() as connection:
             rows = (await connection.execute(enabled.with_for_update(skip_locked=True))).mappings().all()
@@ -113,7 +118,7 @@ class SqlWebhooks:
     async def due(self, wanted: Mapping[str, int], now: datetime) -> Sequence[WebhookDelivery]:
         if not wanted:
             return []
-        given: dict[str, Any] = {"now": now}
+        given: dict[str, Any] = {"now": now, "late": now + 2 * LONGEST_PAUSE}
         for number, (endpoint_id, limit) in enumerate(wanted.items()):
             given |= {f"endpoint_{number}": endpoint_id, f"limit_{number}": limit}
         found = await self._database.rows(_due(len(wanted)), given)

@@ -40,14 +40,14 @@ class ForgetOldData:
         """Do one small step of each kind; return whether more may be to do. Raises StorageUnavailable."""
         more = False
         if self.kept.addresses is not None:
-            more |= await self._step(Kind.ADDRESSES, now - self.kept.addresses)
+            more |= await self._step(Kind.ADDRESSES, now, self.kept.addresses)
         if self.kept.notifications is not None:
-            more |= await self._step(Kind.NOTIFICATIONS, now - self.kept.notifications)
+            more |= await self._step(Kind.NOTIFICATIONS, now, self.kept.notifications)
         if self.kept.unrecognized is not None:
             more |= await self.data.delete_unrecognized(now - self.kept.unrecognized) >= ERASED_AT_ONCE
         return more
 
-    async def _step(self, kind: Kind, before: datetime) -> bool:
+    async def _step(self, kind: Kind, now: datetime, kept: timedelta) -> bool:
         at = dict(await self.data.progress(kind))
         heads = await self._heads(kind)
         records = await self.log.read(
@@ -55,9 +55,11 @@ class ForgetOldData:
         )
         old, recent = list[LogRecord](), set[int]()
         for record in records:
-            if record.occurred_at >= before:
+            if record.bucket in recent:
+                continue
+            if await self._time_of(record, now) >= now - kept:
                 recent.add(record.bucket)
-            if record.bucket not in recent:
+            else:
                 old.append(record)
                 at[record.bucket] = record.position
         if not old:
@@ -68,6 +70,13 @@ class ForgetOldData:
             await self.data.forget_notifications({(record.order_id, record.sequence) for record in old})
         await self.data.keep_progress(kind, at)
         return True
+
+    async def _time_of(self, record: LogRecord, now: datetime) -> datetime:
+        """Return when an event occurred, or when it was appended if a wrong clock had it occur after ``now``."""
+        if record.occurred_at <= now:
+            return record.occurred_at
+        times = {it.sequence: it.committed_at for it in await self.log.times(record.order_id)}
+        return times.get(record.sequence) or record.occurred_at
 
     async def _heads(self, kind: Kind) -> Positions:
         """Return how far it may go: notifications only as far as they have been recorded."""

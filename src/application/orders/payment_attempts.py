@@ -213,7 +213,8 @@ class PaymentAttempt:
 
     def looked_up(self, at: datetime) -> "PaymentAttempt":
         """Return this refund, which was made, with the time at which it is looked up again; None after the last."""
-        times = ((self.settled_at or at) + after for after in LOOKED_UP_AFTER)
+        since = min(self.settled_at or at, at)  # a wrong clock may have settled it later than now
+        times = (since + after for after in LOOKED_UP_AFTER)
         return evolve(self, due_at=next((time for time in times if time > at), None))
 
     def failed(self, response: GatewayResponse, at: datetime) -> "PaymentAttempt":

@@ -92,7 +92,7 @@ class WebhookDelivery:
             self,
             attempts=self.attempts + 1,
             due_at=now + pause,
-            failing_since=self.failing_since or now,
+            failing_since=min(self.failing_since or now, now),
             code=response.code,
             detail=response.detail,
         )

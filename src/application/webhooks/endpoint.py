@@ -94,7 +94,7 @@ class Endpoint:
         return evolve(
             self,
             failures=failures,
-            failing_since=self.failing_since or now,
+            failing_since=min(self.failing_since or now, now),
             resume_at=now + pause if failures >= FAILING_AFTER else None,
             detail=detail,
         )

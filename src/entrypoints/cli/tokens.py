@@ -88,8 +88,8 @@ async def rotate(
 ) -> None:
     """Create a new token in place of TOKEN, of the same role, label, scopes and lifetime. Both are valid for HOURS.
 
-    TOKEN is an id, as `tokens list` shows it, or a secret. The new one is printed only once. One that was rotated
-    already has the lifetime that this left to it, so rotate its successor instead.
+    TOKEN is an id, as `tokens list` shows it, or a secret. The new one is printed only once. If it was lost, rotate
+    TOKEN again, and revoke the one that was lost.
     """
     from ..http.auth import new_token
 

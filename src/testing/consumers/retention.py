@@ -42,6 +42,20 @@ class RetentionContract:
         assert orders["old"].payment.card_token is None
         assert {(await world.storage.views.get(name)).address for name in orders} == {None}
 
+    async def test_an_order_of_a_process_whose_clock_was_a_year_ahead_is_forgotten_in_its_time(
+        self, world: World
+    ) -> None:
+        now = await world.storage.now()
+        await lived(world, "ahead", at=now + 365 * DAY)
+        forget = _forgetting(world, Retention(addresses=5 * DAY))
+
+        await _all(forget, now + 4 * DAY)
+        kept = await world.storage.views.get("ahead")
+        await _all(forget, now + 6 * DAY)
+
+        assert kept.address == ADDRESS
+        assert (await world.storage.views.get("ahead")).address is None
+
     async def test_old_notifications_are_forgotten_once_their_consumer_has_recorded_them(self, world: World) -> None:
         order = await lived(world)
         sent = notification(world, status=NotificationStatus.SENT)

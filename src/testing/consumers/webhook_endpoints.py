@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 
 from ...application.replay.replay_range import ReplayStart
+from ...application.webhooks.endpoint import FAILING_AFTER
+from ...application.webhooks.send_deliveries import LEASE
 from ...domain.errors import InvalidInput, NotFound
 from ...domain.lifecycle import OrderState
 from .webhook_installation import Installation, WebhookFixtures
-from .webhook_receiver import Receiver, webhook_use_cases
+from .webhook_receiver import Receiver, accept, refuse, webhook_use_cases
 from .world import World
 
 NOTE: dict[str, Any] = {"by": "ann", "reason": "a test"}
@@ -161,6 +163,34 @@ class WebhookEndpointsContract(WebhookFixtures):
             assert len(receiver.received) == 16 * 7
             assert (await here.webhooks.get(endpoint.id)).behind is None
         await here.close()
+
+    async def test_a_clock_that_was_a_year_ahead_holds_up_no_endpoint(
+        self, here: Installation, receiver: Receiver
+    ) -> None:
+        endpoint = await here.add(receiver)
+        for number in range(FAILING_AFTER):
+            await here.shop.order(f"o{number}")
+        await here.consume()
+        receiver.answer = refuse("503 Away")
+        here.world.clock.forward(days=365)
+        failed = await here.sender("before").send_due()
+        await here.webhooks.own("killed", now=here.world.clock(), until=here.world.clock() + LEASE)
+        put_off = await here.webhooks.get(endpoint.id)
+
+        here.world.clock.forward(days=-365)
+        await here.sender("after").send_due()
+        still = await here.webhooks.get(endpoint.id)
+        receiver.received.clear()
+        receiver.answer = accept
+        for _ in range(FAILING_AFTER):
+            here.world.clock.forward(minutes=10)
+            await here.sender("after").send_due()
+
+        assert (failed, put_off.failures) == (FAILING_AFTER, FAILING_AFTER)
+        assert still.failures == FAILING_AFTER + 1
+        assert still.failing_since is not None
+        assert still.failing_since < here.world.clock()
+        assert receiver.accepted() == {f"o{number}": [1] for number in range(FAILING_AFTER)}
 
     async def test_a_removed_endpoint_gets_nothing_more(self, here: Installation, receiver: Receiver) -> None:
         endpoint = await here.add(receiver)

@@ -109,17 +109,20 @@ def test_a_token_is_listed_rotated_and_revoked_by_its_id(cli: CommandLine) -> No
     assert (old["status"], old["expiresAt"]) == ("revoked", rotated["until"])
 
 
-def test_a_token_that_is_rotated_says_when_its_successor_expires(cli: CommandLine) -> None:
-    secret = cli.json("tokens", "make", "--role", "restaurant", "--id", "R7")["token"]
+def test_a_token_that_is_rotated_twice_has_successors_of_the_same_lifetime_and_says_when_they_expire(
+    cli: CommandLine,
+) -> None:
+    unlimited = cli.json("tokens", "make", "--role", "restaurant", "--id", "R7")["token"]
+    limited = cli.json("tokens", "make", "--role", "restaurant", "--id", "R8", "--days", "30")["token"]
 
-    first = cli.json("tokens", "rotate", secret)
-    again = cli("tokens", "rotate", secret)  # by mistake: it ends in a day now, and so does what replaces it
-    listed = cli.json("tokens", "list")
+    first = [cli.json("tokens", "rotate", secret)["expiresAt"] for secret in (unlimited, limited)]
+    lost = [cli("tokens", "rotate", secret) for secret in (unlimited, limited)]
+    again = cli.json("tokens", "list")
 
-    assert first["expiresAt"] is None
-    ends = listed[0]["expiresAt"]
-    assert ends is not None
-    assert f"the new one expires {ends[:19]}" in again.err
+    assert first[0] is None
+    assert "the new one does not expire" in lost[0].err
+    assert again[0]["expiresAt"] >= first[1]
+    assert f"the new one expires {again[0]['expiresAt'][:19]}" in lost[1].err
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """A command says which database it uses, and only a command that writes something creates one."""
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -100,6 +101,32 @@ def _foreign(folder: Path, table: str) -> Path:
         connection.execute(f"CREATE TABLE {table}")
         connection.execute(f"INSERT INTO {table.partition(' ')[0]} VALUES ('abc')")
     return file
+
+
+@pytest.mark.parametrize("command", [("orders", "list"), ("db", "upgrade"), ("simulate", "run")], ids=" ".join)
+@pytest.mark.parametrize(
+    ("place", "code", "problem"),
+    [
+        ("folder", 1, "is a folder or a device"),
+        ("pipe", 1, "is a folder or a device"),
+        ("long" * 80, 5, "File name too long"),
+        ("loop", 5, "Too many levels of symbolic links"),
+    ],
+    ids=lambda value: str(value)[:8],
+)
+def test_a_command_says_why_no_database_can_be_at_a_place(
+    tmp_path: Path, small_day: Path, command: Command, place: str, code: int, problem: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to("loop")
+    unusable = CommandLine(f"sqlite:///{tmp_path / place}")
+
+    answer = unusable(*arguments(command, small_day.parent))
+
+    assert answer.code == code, answer
+    assert problem in answer.err
+    assert "Traceback" not in answer.err
 
 
 def test_a_command_without_a_working_directory_says_so(tmp_path: Path) -> None:

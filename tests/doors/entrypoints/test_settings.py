@@ -3,6 +3,7 @@
 import re
 from contextlib import suppress
 from pathlib import Path
+from traceback import format_exception
 
 import pytest
 from attrs import fields
@@ -10,7 +11,7 @@ from attrs.exceptions import FrozenInstanceError
 from orderflow import InvalidInput, Settings, load_settings
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.masking import masked_url
-from orderflow.entrypoints.settings import described
+from orderflow.entrypoints.settings import SECRETS, described
 
 
 def a_file(folder: Path, text: str) -> Path:
@@ -73,7 +74,10 @@ WRONG = {
     "ORDERFLOW_DATABASE_POOLER": "session",
     "ORDERFLOW_DATABASE_LISTEN": "on",
     "ORDERFLOW_DATABASE_LISTEN_URL": "sqlite:///orders.db",
+    "ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS": "http://kafka:9092",
     "ORDERFLOW_TOPIC": "order events",
+    "ORDERFLOW_EVENT_SOURCE": "",
+    "ORDERFLOW_DEAD_LETTER_TOPIC": "..",
     "ORDERFLOW_TOPIC_PARTITIONS": "257",
     "ORDERFLOW_TOPIC_REPLICATION": "0",
     "ORDERFLOW_TOPIC_RETENTION_HOURS": "-2",
@@ -142,6 +146,12 @@ def test_a_value_of_another_kind_is_refused_instead_of_converted(tmp_path: Path,
         ("OPS_HOST", ""),
         ("OPS_HOST", " "),
         ("SMTP_HOST", ""),
+        ("KAFKA_BOOTSTRAP_SERVERS", " "),
+        ("KAFKA_BOOTSTRAP_SERVERS", "kafka:9092,kafka 2:9092"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "kafka:99999"),
+        ("TOPIC", "."),
+        ("EVENT_SOURCE", "an order service"),
+        ("EVENT_SOURCE", "/" * 201),
         ("TRACING_ENDPOINT", "http://["),
         ("TRACING_ENDPOINT", "http://collector:99999"),
         ("TRACING_ENDPOINT", "http://a..b:4318"),
@@ -304,6 +314,31 @@ def test_secrets_are_masked_wherever_settings_are_shown() -> None:
     assert "'sasl.username': 'shop'" in str(described(settings)["kafka"])
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("stripe_api_key", "pk_live_hunter2"),
+        ("stripe_webhook_secret", "hunter2"),
+        ("oidc_issuer", "https://shop:hunter2/x@provider.example"),
+    ],
+)
+def test_no_traceback_shows_a_secret_that_is_not_allowed(name: str, value: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        load_settings(environment={f"ORDERFLOW_{name.upper()}": value})
+
+    assert "hunter2" not in "".join(format_exception(refused.value))
+    if name in SECRETS:
+        with pytest.raises(ValueError, match="not of the form") as given:
+            Settings(**{name: value})  # type: ignore[arg-type]
+        assert "hunter2" not in str(given.value)
+
+
+@pytest.mark.parametrize("name", ["http_dev", "webhook_private_addresses"])
+def test_settings_that_a_program_makes_take_no_text_for_true(name: str) -> None:
+    with pytest.raises(TypeError, match=name):
+        Settings(**{name: "false"})  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("name", [a.name for a in fields(Settings) if a.type is str])
 @pytest.mark.parametrize(
     "url",
@@ -366,6 +401,7 @@ def test_every_setting_is_shown() -> None:
     [
         ({"file": "curency"}, "currency"),
         ({"variable": "ORDERFLOW_DATABSE_URL"}, "ORDERFLOW_DATABASE_URL"),
+        ({"variable": "ORDERFLOW_KAFKA_BOOTSTRAP_SERVER"}, "ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS"),
         ({"argument": "currancy"}, "currency"),
     ],
 )
@@ -405,3 +441,11 @@ def test_a_password_that_is_not_encoded_is_refused_and_never_shown(password: str
 )
 def test_an_address_that_is_well_formed_is_accepted(url: str) -> None:
     assert load_settings(environment={"ORDERFLOW_DATABASE_URL": url}).database_url == url
+
+
+@pytest.mark.parametrize(
+    "servers",
+    ["kafka-0.example.com:9093, kafka-1.example.com:9093", "[::1]:9092", "kafka", "SASL_SSL://kafka:9092,", ""],
+)
+def test_the_servers_of_kafka_may_be_all_that_its_client_takes(servers: str) -> None:
+    assert load_settings(environment={"ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS": servers}).kafka_bootstrap_servers == servers
