@@ -30,6 +30,7 @@ _HEADERS = (
     "Authorization",
     "X-Actor",
     "Content-Type",
+    "Content-Encoding",
     "If-Match",
     "If-None-Match",
     "Idempotency-Key",
