@@ -1,6 +1,7 @@
 """Requests that no HTTP library sends get the response of their kind, and never a fault."""
 
 import asyncio
+import json
 
 import pytest
 from orderflow.application.auth import digest_of
@@ -84,6 +85,16 @@ async def test_no_header_makes_a_refusal_fail(server: ServedApi, header: bytes) 
 @pytest.mark.parametrize("path", [b"//livez", b"/livez/", b"//metrics", b"/metrics/", b"/v1//orders", b"/v1/orders/"])
 async def test_a_path_has_one_spelling(server: ServedApi, path: bytes) -> None:
     assert await status_of(server, b"GET " + path, b"Host: door") == 404
+
+
+@pytest.mark.parametrize("path", [b"//livez", b"/livez/", b"/v1//orders", b"/v1/orders/"])
+async def test_a_refusal_names_the_path_that_was_sent(server: ServedApi, path: bytes) -> None:
+    start = b"GET " + path + b" HTTP/1.1\r\nHost: door\r\nConnection: close\r\n\r\n"
+
+    problem = json.loads((await response_of(server, start)).partition(b"\r\n\r\n")[2])
+
+    assert problem["instance"] == path.decode()
+    assert problem["detail"] == f"there is no resource {path.decode()}; see /openapi.json"
 
 
 @pytest.mark.parametrize("start", [b"POST /nope", b"POST /v1/orders/O1", b"POST /v1/orders?a=b", b"POST /livez"])
