@@ -18,12 +18,14 @@ from stripe import (
     Refund,
     StripeClient,
     StripeError,
+    StripeObject,
 )
 
 from ...application.orders.payment_attempts import AttemptKind, GatewayPayment, GatewayResponse
 from ...domain.currency import MINOR_UNITS
 from ...domain.errors import GatewayUnavailable
 from ...domain.money import EXACT, Money
+from ...domain.text import shown
 from .stripe_webhook import KEY, ORDER
 
 T = TypeVar("T")
@@ -35,6 +37,9 @@ TENS = frozenset(code for code, decimals in MINOR_UNITS.items() if decimals == 3
 """Currencies of which Stripe takes multiples of ten minor units only."""
 _APPROVED = ("requires_capture", "succeeded")
 _PENDING = ("requires_action", "requires_confirmation", "processing")
+_REFUND_PENDING = ("pending", "requires_action")
+_STATES = frozenset({*_APPROVED, *_PENDING, *_REFUND_PENDING, "requires_payment_method", "canceled", "failed"})
+"""The states of PaymentIntents and refunds that Stripe documents."""
 
 
 @define(eq=False)
@@ -103,7 +108,7 @@ class StripeGateway:
             if found is None or found.status != "canceled":
                 return _declined(error)
             intent = found
-        return GatewayResponse(intent.status == "canceled", intent.id, _reason(intent))
+        return GatewayResponse(_state(intent) == "canceled", intent.id, _reason(intent))
 
     async def refund(self, *, capture: str, amount: Money, key: str) -> GatewayResponse:
         if (number := stripe_amount(amount)) is None:
@@ -207,11 +212,21 @@ def _noted(metadata: Any, name: str) -> str:
 async def _sent(request: Awaitable[T]) -> T:
     """Return the response to a request. Raises CardError, InvalidRequestError, and GatewayUnavailable for the rest."""
     try:
-        return await request
+        answer = await request
     except (CardError, InvalidRequestError):
         raise
     except StripeError as error:
         raise _unavailable(error) from error
+    if not isinstance(answer, StripeObject):
+        raise GatewayUnavailable("stripe", f"it answered with {type(answer).__name__} and no object")
+    return answer
+
+
+def _state(answer: PaymentIntent | Refund) -> str:
+    """Return the state. Raises GatewayUnavailable for one that is not known: it may be any outcome."""
+    if answer.status not in _STATES:
+        raise GatewayUnavailable("stripe", f"{answer.id} has the status {shown(answer.status)}, which is not known")
+    return answer.status
 
 
 def _unavailable(error: StripeError) -> GatewayUnavailable:
@@ -230,11 +245,12 @@ def _declined(error: CardError | InvalidRequestError) -> GatewayResponse:
 def _authorization(intent: PaymentIntent) -> GatewayResponse:
     action = intent.next_action
     redirect = getattr(action, "redirect_to_url", None) if action else None
-    pending = intent.status in _PENDING
+    state = _state(intent)
+    pending = state in _PENDING
     return GatewayResponse(
-        intent.status in _APPROVED,
+        state in _APPROVED,
         intent.id,
-        _reason(intent) if intent.status not in _APPROVED and not pending else "",
+        _reason(intent) if state not in _APPROVED and not pending else "",
         pending=pending,
         client_secret=(intent.client_secret or "") if pending else "",
         url=(getattr(redirect, "url", None) or "") if pending else "",
@@ -242,7 +258,8 @@ def _authorization(intent: PaymentIntent) -> GatewayResponse:
 
 
 def _captured(intent: PaymentIntent) -> GatewayResponse:
-    return GatewayResponse(intent.status == "succeeded", intent.id, _reason(intent), intent.status == "processing")
+    state = _state(intent)
+    return GatewayResponse(state == "succeeded", intent.id, _reason(intent), state == "processing")
 
 
 def _took(intent: PaymentIntent, number: int) -> bool:
@@ -257,9 +274,10 @@ def _reason(intent: PaymentIntent) -> str:
 
 
 def _refunded(refund: Refund) -> GatewayResponse:
-    pending = refund.status in ("pending", "requires_action")
-    failed = "" if refund.status == "succeeded" or pending else getattr(refund, "failure_reason", None) or refund.status
-    return GatewayResponse(refund.status == "succeeded", refund.id, str(failed or ""), pending=pending)
+    state = _state(refund)
+    pending = state in _REFUND_PENDING
+    failed = "" if state == "succeeded" or pending else getattr(refund, "failure_reason", None) or state
+    return GatewayResponse(state == "succeeded", refund.id, str(failed), pending=pending)
 
 
 def _payment(intent: PaymentIntent) -> GatewayPayment:

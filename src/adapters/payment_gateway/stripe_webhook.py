@@ -35,7 +35,7 @@ class StripeWebhook:
             if not signature.isascii() or not any(self._is_signed(text, signature, secret) for secret in self.secrets):
                 raise InvalidInput("Stripe-Signature", "it does not fit the body, or is too old", "Stripe's signature")
             event = json.loads(text)
-        except ValueError as e:  # also what is no UTF-8
+        except (ValueError, RecursionError) as e:  # also what is no UTF-8
             raise InvalidInput("", "it is no JSON", "an event of Stripe") from e
         found: Any = event
         for name in ("data", "object", "metadata"):

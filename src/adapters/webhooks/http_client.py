@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from time import monotonic
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -41,7 +42,7 @@ HTTP_ERRORS = (
 )
 _TO_ENCODE = re.compile(r'["<>\\^`{|}]')
 """Characters that may stand in a URL that an operator writes, and that not every receiver takes as they are."""
-_RETRY_AFTER = re.compile(r"[0-9]{1,6}\Z")
+_SECONDS = re.compile(r"[0-9]+\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
@@ -173,7 +174,7 @@ class HttpWebhookClient:
         return WebhookResponse(
             code=code,
             detail=_shown(f"{code} {_CONTROL.sub(' ', body.decode('utf-8', 'replace'))}"),
-            retry_after=timedelta(seconds=int(retry)) if _RETRY_AFTER.match(retry) else None,
+            retry_after=_asked_for(retry, self.clock()),
         )
 
     def _new_pool(self, url: str) -> httpcore.AsyncConnectionPool:
@@ -213,6 +214,17 @@ async def _beginning(response: httpcore.Response) -> bytes:
                 if len(body) >= MAX_RESPONSE:
                     break
     return bytes(body)
+
+
+def _asked_for(retry_after: str, now: datetime) -> timedelta | None:
+    """Return the pause of a header: a number of seconds, or a date (RFC 9110, section 10.2.3); None for other texts."""
+    if _SECONDS.match(retry_after):
+        return timedelta(seconds=int(retry_after[:9]))
+    try:
+        date = parsedate_to_datetime(retry_after[:64])
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)) - now  # one of C's asctime has no zone
+    except (ValueError, OverflowError):
+        return None
 
 
 def _seen(lookup: "asyncio.Task[Sequence[str]]") -> None:

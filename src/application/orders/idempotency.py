@@ -8,6 +8,7 @@ from attrs import field, frozen
 
 from ...domain.errors import InvalidInput, KeyReused, RequestAnswered, RequestRunning
 from ...domain.order import Order
+from ...domain.text import shown
 
 MAX_KEY = 255
 DELETED_AT_ONCE = 1_000
@@ -85,7 +86,7 @@ class Idempotent:
     ) -> tuple[bytes, bool]:
         """Return the response, and whether it is a repetition of the first one."""
         if not 1 <= len(key.key) <= MAX_KEY or not key.key.isprintable() or not key.key.isascii():
-            raise InvalidInput("Idempotency-Key", f"{len(key.key)} characters", f"1 to {MAX_KEY} printable ASCII")
+            raise InvalidInput("Idempotency-Key", f"{shown(key.key)} is no key", f"1 to {MAX_KEY} printable ASCII")
         if (stored := await self._stored(key)) is not None:
             return stored.body, True
         running = (key.caller, key.key)

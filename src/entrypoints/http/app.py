@@ -45,7 +45,10 @@ from .problems import InvalidParameter
 from .routers import OwnRouter
 
 Hook = Callable[[], Awaitable[None]]
-SINGLE_HEADERS = ("Authorization", "X-Actor", "Content-Type", "Idempotency-Key", "If-Match", "Last-Event-ID")
+SINGLE_HEADERS = (
+    *("Authorization", "X-Actor", "Content-Type", "Content-Encoding"),
+    *("Idempotency-Key", "If-Match", "Last-Event-ID"),
+)
 
 
 def build(

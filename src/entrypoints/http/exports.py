@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
@@ -21,6 +22,7 @@ from .calls import Call
 from .csv_rows import Columns, columns_of, csv_lines, order_columns
 from .openapi import CORRELATION, CSV, problems
 from .order_filter import FILTER, WANTED, RestaurantId
+from .parts import PartsResponse
 from .reads import PRIVATE, SLICE, STEP_BYTES, Sort
 
 BYTE_ORDER_MARK = "\ufeff"
@@ -64,7 +66,7 @@ class _BrokenOff(Exception):
     """Raised when an export ends before its last row."""
 
 
-class CsvResponse(Stream):
+class CsvResponse(PartsResponse):
     """A file of rows. If they end early, the connection is broken off, so that no part looks like the whole file."""
 
     def __init__(self, name: str, columns: Columns, steps: AsyncIterator[Iterable[object]]) -> None:
@@ -75,10 +77,8 @@ class CsvResponse(Stream):
         response = super().to_asgi_response(app, request, **options)
 
         async def whole(scope: Any, receive: Any, send: Any) -> None:
-            try:
+            with suppress(_BrokenOff):  # a server closes the connection of a response that has no end
                 await response(scope, receive, send)
-            except* _BrokenOff:
-                pass  # a server closes the connection of a response that has no end
 
         return whole
 

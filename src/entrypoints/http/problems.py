@@ -30,6 +30,7 @@ _HEADERS = (
     "Authorization",
     "X-Actor",
     "Content-Type",
+    "Content-Encoding",
     "If-Match",
     "If-None-Match",
     "Idempotency-Key",
@@ -93,8 +94,12 @@ def problem_of(request: Request[Any, Any, Any], error: Exception) -> tuple[int, 
 
 
 def path_of(request: Request[Any, Any, Any]) -> str:
-    """Return the path as it was sent. The URL of a request also needs a valid Host, which a caller may not send."""
-    return str(request.scope["path"])
+    """Return the path as it was sent, with the slashes that Litestar's own has no more.
+
+    The URL of a request also needs a valid Host, which a caller may not send.
+    """
+    scope = request.scope
+    return scope["raw_path"].decode("latin-1") if scope.get("raw_path") else scope["path"]
 
 
 def _route(request: Request[Any, Any, Any]) -> str:

@@ -154,7 +154,7 @@ class HttpProtocol(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.in_head:  # trailers are ignored
-            self.headers.append((name.lower(), value))
+            self.headers.append((name.lower(), value.rstrip(b" \t")))  # RFC 9110, section 5.5
 
     def on_headers_complete(self) -> None:
         version, headers = self.parser.get_http_version(), self.headers

@@ -27,6 +27,7 @@ from .log_limit import LogLimit
 from .openapi import CORRELATION, problems
 from .order_filter import CustomerId, RestaurantId, ShipperId
 from .parameters import header, parse_identifier, query
+from .parts import PartsResponse
 from .views import render
 
 TICK = 1.0
@@ -182,7 +183,7 @@ async def stream(
     if found.state.terminal and last_sequence >= found.version:
         return Response(None, status_code=204)  # type: ignore[return-value]
     events = _streams(call).of_order(call.order, last_sequence, call.by, call.authorized)
-    return Stream(events, media_type="text/event-stream", headers=HEADERS)
+    return PartsResponse(events, media_type="text/event-stream", headers=HEADERS)
 
 
 @get(
@@ -228,7 +229,7 @@ async def stream_orders(
     name, text = ("Last-Event-ID", last_event_id) if last_event_id else ("lastEventId", resume)
     after = Place.parse(text, field=name) if text else None
     messages = _streams(call).of_orders(wanted, call.by, after, call.authorized)
-    return Stream(messages, media_type="text/event-stream", headers=HEADERS)
+    return PartsResponse(messages, media_type="text/event-stream", headers=HEADERS)
 
 
 def _streams(call: Call) -> LiveStreams:

@@ -11,6 +11,7 @@ from orderflow.adapters.memory.storage import MemoryCommitter
 from orderflow.adapters.payment_gateway.sandbox import DECLINE, SUCCESS
 from orderflow.application.orders.write_set import WriteSet
 from orderflow.domain.errors import Conflict
+from orderflow.domain.text import shown
 
 from tests.support.door import FEATURES, Installation, an_order, calling, placed
 
@@ -152,8 +153,9 @@ async def test_a_repeated_request_is_refused_while_the_first_is_running(
 async def test_an_invalid_key_is_named(boss: AsyncClient, key: str) -> None:
     answer = await boss.post("/v1/orders", json=an_order(), headers={"Idempotency-Key": key.encode("latin-1")})
 
-    assert answer.status_code == 400
-    assert [fault["header"] for fault in answer.json()["errors"]] == ["Idempotency-Key"]
+    [fault] = answer.json()["errors"]
+    assert (answer.status_code, fault["header"]) == (400, "Idempotency-Key")
+    assert fault["problem"] == f"{shown(key)} is no key"
 
 
 async def test_a_card_is_charged_once_for_a_key(installation: Installation, boss: AsyncClient) -> None:

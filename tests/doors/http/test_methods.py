@@ -145,7 +145,9 @@ async def test_a_repeated_parameter_is_refused(boss: AsyncClient, path: str) -> 
     assert (answer.status_code, answer.json()["errors"][0]["problem"]) == (400, "it is given 2 times")
 
 
-@pytest.mark.parametrize("name", ["X-Actor", "Authorization", "Idempotency-Key", "If-Match", "Content-Type"])
+@pytest.mark.parametrize(
+    "name", ["X-Actor", "Authorization", "Idempotency-Key", "If-Match", "Content-Type", "Content-Encoding"]
+)
 async def test_a_repeated_header_is_refused(boss: AsyncClient, name: str) -> None:
     headers = [("X-Actor", "admin:boss"), ("Content-Type", "application/json"), (name, "a"), (name, "b")]
 

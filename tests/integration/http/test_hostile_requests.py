@@ -1,6 +1,7 @@
 """Requests that no HTTP library sends get the response of their kind, and never a fault."""
 
 import asyncio
+import json
 
 import pytest
 from orderflow.application.auth import digest_of
@@ -8,7 +9,7 @@ from orderflow.domain.actor import Actor
 from orderflow.entrypoints.http import create_ops_app
 
 from tests.integration.http.conftest import served
-from tests.support.door import BOSS, Installation, ServedApi
+from tests.support.door import BOSS, Installation, ServedApi, an_order
 
 DEADLINE = 60.0
 HOSTS = [b"a:99999", b"a:b", b"a:-1", b"[::1", b"[::1]:99999", b"\xff\xfe", b"", b"a/b?c#d@e", b"@", b":", b"a" * 2_000]
@@ -86,6 +87,16 @@ async def test_a_path_has_one_spelling(server: ServedApi, path: bytes) -> None:
     assert await status_of(server, b"GET " + path, b"Host: door") == 404
 
 
+@pytest.mark.parametrize("path", [b"//livez", b"/livez/", b"/v1//orders", b"/v1/orders/"])
+async def test_a_refusal_names_the_path_that_was_sent(server: ServedApi, path: bytes) -> None:
+    start = b"GET " + path + b" HTTP/1.1\r\nHost: door\r\nConnection: close\r\n\r\n"
+
+    problem = json.loads((await response_of(server, start)).partition(b"\r\n\r\n")[2])
+
+    assert problem["instance"] == path.decode()
+    assert problem["detail"] == f"there is no resource {path.decode()}; see /openapi.json"
+
+
 @pytest.mark.parametrize("start", [b"POST /nope", b"POST /v1/orders/O1", b"POST /v1/orders?a=b", b"POST /livez"])
 async def test_an_endless_body_is_not_read_after_a_refusal(server: ServedApi, start: bytes) -> None:
     chunk = b"400\r\n" + b" " * 0x400 + b"\r\n"
@@ -129,6 +140,28 @@ async def test_options_of_the_server_names_the_methods_of_all_routes(server: Ser
 
     assert response.startswith(b"HTTP/1.1 204 ")
     assert b"allow: DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT\r\n" in response
+
+
+@pytest.mark.parametrize("space", [b" ", b"\t", b" \t  "])
+async def test_white_space_around_a_value_is_no_part_of_it(server: ServedApi, space: bytes) -> None:
+    body = json.dumps(an_order()).encode()
+
+    async def placed(around: bytes) -> bytes:
+        headers = {
+            b"Host": b"localhost",
+            b"Authorization": b"Bearer of_boss",
+            b"Content-Type": b"application/json",
+            b"Idempotency-Key": b"K1",
+        }
+        lines = [name + b":" + around + value + around for name, value in headers.items()]
+        lines += [b"Content-Length: %d" % len(body), b"Connection: close", b"", body]
+        return await response_of(server, b"\r\n".join([b"POST /v1/orders HTTP/1.1", *lines]))
+
+    first, again = await placed(b""), await placed(space)
+
+    assert first.startswith(b"HTTP/1.1 201 ")
+    assert b"idempotent-replayed: true" in again
+    assert again.partition(b"\r\n\r\n")[2] == first.partition(b"\r\n\r\n")[2]
 
 
 async def test_a_body_of_two_lengths_is_refused_and_the_connection_closed(server: ServedApi) -> None:

@@ -254,3 +254,51 @@ async def test_a_capture_that_stripe_is_processing_has_no_outcome_and_is_not_cha
     assert [attempt.due_at for attempt in attempts] == [None, None]
     assert (pending.payment.status, pending.version) == ("pending", 1)
     assert (paid.payment.status, paid.version) == ("paid", 2)
+
+
+@pytest.mark.parametrize("status", [None, "requires_review"])
+async def test_a_payment_whose_state_is_not_known_is_neither_approved_nor_declined(
+    gateway: StripeGateway, stripe: StripeServer, status: str | None
+) -> None:
+    async with charging(gateway, THREE_D_SECURE) as flow:
+        with pytest.raises(ConfirmationNeeded):
+            await flow.record_payment("O1")
+        [intent] = stripe.intents.values()
+        intent["status"] = status
+        with pytest.raises(GatewayUnavailable, match=f"status {status!r}"):
+            await flow.record_payment("O1")
+        unknown = await flow.get_order("O1")
+        stripe.confirm(intent["id"])
+        known = await flow.record_payment("O1")
+
+    assert (unknown.payment.status, known.payment.status) == ("pending", "paid")
+    assert len(stripe.intents) == 1
+
+
+@pytest.mark.parametrize("status", [None, "requires_review"])
+async def test_a_refund_whose_state_is_not_known_is_neither_made_nor_declined(
+    gateway: StripeGateway, stripe: StripeServer, status: str | None
+) -> None:
+    async with charging(gateway, REFUND_PENDING) as flow:
+        await flow.record_payment("O1")
+        await flow.cancel_order("O1", "late")
+        [refund] = stripe.refunds.values()
+        refund["status"] = status
+        await flow.use_cases.settle_payments("O1")
+        unknown = await flow.get_order("O1")
+        refund["status"] = "succeeded"
+        await flow.use_cases.settle_payments("O1")
+        known = await flow.get_order("O1")
+
+    assert unknown.payment.refunds.requested == unknown.total.amount
+    assert known.payment.status == "refunded"
+
+
+@pytest.mark.parametrize("body", [None, [], "requires_capture", 5])
+async def test_an_answer_that_is_no_object_is_no_outcome(
+    gateway: StripeGateway, monkeypatch: pytest.MonkeyPatch, body: object
+) -> None:
+    monkeypatch.setattr(StripeServer, "answer", lambda *_: (200, body))
+
+    with pytest.raises(GatewayUnavailable, match="and no object"):
+        await gateway.find(kind=AttemptKind.AUTHORIZE, key="a", reference="pi_1")

@@ -3,7 +3,7 @@
 import ssl
 import threading
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,11 +12,12 @@ from attrs import evolve
 from orderflow.adapters.webhooks.bounded_network import MAX_READ
 from orderflow.adapters.webhooks.http_client import MAX_RESPONSE, HttpWebhookClient, Limits
 from orderflow.adapters.webhooks.signing import new_secret
-from orderflow.application.webhooks.delivery import WebhookMessage, WebhookResponse
+from orderflow.application.webhooks.delivery import LONGEST_PAUSE, WebhookMessage, WebhookResponse
 from orderflow.application.webhooks.endpoint import Endpoint
 from orderflow.domain.errors import InvalidInput
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.settings import Settings
+from orderflow.testing.clock import ManualClock
 from orderflow.testing.consumers.webhook_receiver import (
     Answer,
     Exchange,
@@ -114,6 +115,34 @@ async def test_a_response_without_end_is_cut_and_its_status_counts(receiver: Rec
     assert (flooded.accepted, flooded.code) == (True, 200)
     assert (dripped.code, dripped.accepted) == (500, False)
     assert len(dripped.detail) < MAX_RESPONSE
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("120", 120),
+        ("0", 0),
+        ("99999999999999999999", 999_999_999),
+        ("Fri, 17 May 2024 11:32:00 GMT", 120),
+        ("Friday, 17-May-24 11:32:00 GMT", 120),
+        ("Fri May 17 11:32:00 2024", 120),
+        ("Fri, 17 May 2024 11:29:00 GMT", -60),
+        ("Fri, 17 May 99999 11:32:00 GMT", None),
+        ("Fri, 17 May 2024 11:32:00 +99999999999999", None),
+        ("1.5", None),
+        ("-5", None),
+        ("\u00b2", None),
+        ("soon", None),
+        ("", None),
+    ],
+)
+async def test_retry_after_is_a_number_or_a_date(receiver: Receiver, text: str, seconds: int | None) -> None:
+    receiver.answer = refuse("503 Busy", retry_after=text)
+
+    response = await sent(receiver, clock=ManualClock())
+
+    assert (response.code, response.retry_after) == (503, None if seconds is None else timedelta(seconds=seconds))
+    assert timedelta() <= response.least_pause <= LONGEST_PAUSE
 
 
 async def test_interim_responses_without_end_are_cut_off(receiver: Receiver) -> None:
