@@ -39,4 +39,4 @@ def test_a_server_that_may_not_have_its_connections_open_does_not_start(tmp_path
 
 def _run(program: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-c", program]
-    return subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", check=False)
+    return subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", timeout=300, check=False)
