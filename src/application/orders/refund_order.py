@@ -1,11 +1,12 @@
 """Refunding an order, or a part or a line of it."""
 
+import logging
 from decimal import Decimal
 
 from attrs import frozen
 
 from ...domain.actor import Actor
-from ...domain.errors import InvalidInput
+from ...domain.errors import InvalidInput, OrderFlowError
 from ...domain.money import Money, total_of
 from ...domain.order import Change, Order
 from ...domain.refund import RefundBearer
@@ -17,15 +18,18 @@ from .payment_attempts import PaymentAttempt
 from .ports import Transaction
 from .settle_payments import SettlePayments
 
+logger = logging.getLogger("orderflow.payments")
+
 
 @frozen
 class RefundOrder:
     """Asks for a refund of ``amount``, of the lines of one food, or of all that is left of the payment.
 
-    The refund is stored in the order's own transaction and requested from the gateway right after it; if the gateway
-    does not respond, SettlePayments tries again later, with the same key. The order that is returned asks for the
-    refund; it is refunded when the gateway has said so. Cash is handed back by the caller, and recorded at once.
-    Raises what ChangeOrder raises, and InvalidInput.
+    The refund is stored in the order's own transaction and requested from the gateway right after it; if the gateway or
+    the storage does not respond then, SettlePayments tries again later, with the same key: the command has succeeded,
+    and a caller who repeated it would ask for another refund. The order that is returned asks for the refund; it is
+    refunded when the gateway has said so. Cash is handed back by the caller, and recorded at once. Raises what
+    ChangeOrder raises, and InvalidInput.
     """
 
     change_order: ChangeOrder
@@ -55,7 +59,10 @@ class RefundOrder:
             also=self._store_refund,
         )
         if change.refund is not None:
-            await self.settle_payments(order_id)
+            try:
+                await self.settle_payments(order_id)
+            except OrderFlowError as e:
+                logger.warning("a refund is requested later", extra={"order_id": order_id, "error": e.code})
         return change.order
 
     def _store_refund(self, work: Transaction, change: Change) -> None:

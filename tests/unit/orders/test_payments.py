@@ -10,6 +10,7 @@ import pytest
 from attrs import evolve
 from dependency_injector import providers
 from orderflow import OrderFlow
+from orderflow.adapters.memory.payment_attempts import MemoryPaymentAttempts
 from orderflow.adapters.payment_gateway import SandboxGateway
 from orderflow.adapters.payment_gateway.sandbox import (
     CONFIRM,
@@ -37,12 +38,15 @@ from orderflow.application.orders.payment_attempts import (
 )
 from orderflow.domain.actor import Actor
 from orderflow.domain.errors import (
+    ConcurrentChange,
     ConfirmationNeeded,
     GatewayUnavailable,
     GuardFailed,
     InvalidInput,
     NotPermitted,
+    OrderFlowError,
     OrderNotFound,
+    StorageUnavailable,
     VersionMismatch,
 )
 from orderflow.domain.events import OrderLine, PaymentProcessed
@@ -724,6 +728,27 @@ async def test_a_part_of_a_delivered_order_is_refunded(till: Till) -> None:
     assert (order.payment.status, order.refunded) == (PaymentStatus.REFUNDED, TOTAL)
     moved = [money.amount for key, money in till.gateway.moved.items() if "refund" in key]
     assert moved == [Decimal("5.50"), Decimal("14.50")]
+
+
+@pytest.mark.parametrize("error", [StorageUnavailable("storage", "it is away"), ConcurrentChange("O1", 9)])
+async def test_a_refund_that_is_stored_is_no_error_and_made_later_if_the_storage_fails_then(
+    till: Till, monkeypatch: pytest.MonkeyPatch, error: OrderFlowError
+) -> None:
+    await delivered(till)
+
+    async def failing(*_: object) -> list[PaymentAttempt]:
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MemoryPaymentAttempts, "of_order", failing)
+        asked = await till.ask.refund_order(
+            "O1", "cold", borne_by=RefundBearer.COURIER, by=ADMIN, amount=Decimal("5.50")
+        )
+    till.clock.forward(minutes=1)
+    await till.ask.settle_payments()
+
+    assert asked.payment.refunds.requested == Decimal("5.50")
+    assert (await till.now()).refunded == Money(Decimal("5.50"), "USD")
 
 
 async def test_a_line_is_refunded_by_its_food(till: Till) -> None:
