@@ -1,6 +1,7 @@
 """Clients of librdkafka with this service's properties and log, each used from one thread."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache, partial
@@ -10,7 +11,6 @@ from threading import Lock
 from time import monotonic
 from typing import Any, ParamSpec, TypeVar
 
-import structlog
 from attrs import define, field
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import (  # type: ignore[attr-defined,unused-ignore]
@@ -48,6 +48,8 @@ _COORDINATOR_UNAVAILABLE = frozenset(
         KafkaError.NOT_COORDINATOR,
     }
 )
+logger = logging.getLogger("orderflow.kafka")
+
 _DEFAULTS = {"client.id": "orderflow", "log_level": "5", "reconnect.backoff.max.ms": "1000"}
 
 
@@ -60,7 +62,6 @@ class ClientLog:
     """
 
     every: float = 10.0
-    _logger: Any = field(factory=lambda: structlog.get_logger("orderflow.kafka"))
     _last_lines: dict[tuple[str, str], tuple[float, int]] = field(factory=dict, init=False)
 
     def log(self, level: int, _format: str, facility: str, client: str, line: str) -> None:
@@ -71,7 +72,8 @@ class ClientLog:
             self._last_lines[facility, client] = (last, more + 1)
             return
         self._last_lines[facility, client] = (monotonic(), 0)
-        self._logger.log(level, "kafka client", facility=facility, client=client, line=line, more=more)
+        extra = {"facility": facility, "client": client, "line": line, "more": more}
+        logger.log(level, "kafka client", extra=extra)
 
 
 class ReportingProducer(Producer):

@@ -1,9 +1,9 @@
 """Publishes copies of dead letters to a topic."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
-import structlog
 from attrs import define, field
 from confluent_kafka import KafkaError, KafkaException, Message
 
@@ -16,7 +16,7 @@ from .settings import KafkaSettings
 _DEFAULTS = {"compression.type": "lz4", "linger.ms": "2"}
 _MARGIN = 1.0
 
-_log = structlog.get_logger("orderflow.kafka")
+logger = logging.getLogger("orderflow.kafka")
 
 
 @define(eq=False)
@@ -57,11 +57,13 @@ class KafkaDeadLetterTopic:
         def on_error(error: KafkaException) -> None:
             if error.args[0].code() == KafkaError.MSG_SIZE_TOO_LARGE:
                 record = dead_letter.record
-                _log.error(
+                logger.error(
                     "dead letter not copied",
-                    order_id=record.order_id,
-                    event_id=record.event_id,
-                    problem=error_text(error),
+                    extra={
+                        "order_id": record.order_id,
+                        "event_id": record.event_id,
+                        "problem": error_text(error),
+                    },
                 )
             else:
                 failures.append(error)

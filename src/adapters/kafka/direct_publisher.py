@@ -1,13 +1,13 @@
 """Publishes events directly to Kafka after the commit, without a relay: at most once. It never fails a command."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from threading import Event, Thread
 from time import perf_counter
 from typing import Any
 
-import structlog
 from attrs import define, field, frozen
 from confluent_kafka import KafkaError, KafkaException, Message
 
@@ -27,7 +27,7 @@ _CLIENT = "direct"
 _MARGIN = 1.0
 _UNKNOWN = "Kafka did not respond in time"
 
-_log = structlog.get_logger("orderflow.kafka")
+logger = logging.getLogger("orderflow.kafka")
 
 
 @frozen
@@ -112,7 +112,9 @@ class DirectPublishing:
         try:
             self._last_share = await self.share()
         except StorageUnavailable as error:
-            _log.warning("the publishing share could not be read", buckets=self._last_share, problem=str(error))
+            logger.warning(
+                "the publishing share could not be read", extra={"buckets": self._last_share, "problem": str(error)}
+            )
         return self._last_share
 
     def _produce(self, record: LogRecord) -> "asyncio.Future[str]":
@@ -151,8 +153,14 @@ class DirectPublishing:
             self.sent += 1
             return True
         self.failed += 1
-        _log.error(
-            "event not published", event_id=record.event_id, order_id=record.order_id, type=record.type, problem=problem
+        logger.error(
+            "event not published",
+            extra={
+                "event_id": record.event_id,
+                "order_id": record.order_id,
+                "type": record.type,
+                "problem": problem,
+            },
         )
         return False
 
@@ -181,5 +189,5 @@ def _poll(client: ReportingProducer, closing: Event) -> None:
             client.poll(0.2)
         except KafkaException as fatal:
             client.client_errors(fatal.args[0])
-            _log.error("the producer has failed and will be replaced", problem=error_text(fatal))
+            logger.error("the producer has failed and will be replaced", extra={"problem": error_text(fatal)})
             return

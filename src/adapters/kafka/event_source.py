@@ -1,10 +1,10 @@
 """Reads a consumer's records from the topic as a member of its consumer group."""
 
+import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from threading import Thread
 from typing import Any
 
-import structlog
 from attrs import define, field
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -24,7 +24,7 @@ _DEFAULTS = {
     "session.timeout.ms": "6000",
     "topic.metadata.refresh.interval.ms": "10000",
 }
-_log = structlog.get_logger("orderflow.kafka")
+logger = logging.getLogger("orderflow.kafka")
 
 
 @define(eq=False)
@@ -189,7 +189,7 @@ class KafkaEventSource:
             self._commit_failed(error)
 
     def _commit_failed(self, error: KafkaException) -> None:
-        _log.warning("group offsets not committed", group=self.group, problem=error_text(error))
+        logger.warning("group offsets not committed", extra={"group": self.group, "problem": error_text(error)})
 
     def _rewind(self) -> None:
         if self._consumer is None:

@@ -1,7 +1,8 @@
 """Notices that a client of librdkafka has no broker left to connect to."""
 
+import logging
+
 import msgspec
-import structlog
 from attrs import define, field
 
 _ADDRESSED = frozenset({"configured", "learned"})
@@ -19,7 +20,7 @@ class _Statistics(msgspec.Struct):
     brokers: dict[str, _Broker]
 
 
-_log = structlog.get_logger("orderflow.kafka")
+logger = logging.getLogger("orderflow.kafka")
 _decode = msgspec.json.Decoder(_Statistics).decode
 
 
@@ -39,9 +40,9 @@ class KnownBrokers:
         try:
             decoded = _decode(statistics)
         except msgspec.DecodeError as error:  # a callback of librdkafka's must not raise
-            _log.warning("statistics not understood", problem=str(error))
+            logger.warning("statistics not understood", extra={"problem": str(error)})
             return
         lost = not any(each.source in _ADDRESSED for each in decoded.brokers.values())
         if lost and not self.lost:
-            _log.warning("kafka client lost all brokers", client=decoded.name)
+            logger.warning("kafka client lost all brokers", extra={"client": decoded.name})
         self.lost = lost

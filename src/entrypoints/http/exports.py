@@ -1,12 +1,12 @@
 """Routes that export orders and figures as CSV. Rows are read, rendered and sent in steps, so memory is bounded."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from time import monotonic
 from typing import Any
 
-import structlog
 from attrs import evolve
 from litestar import Litestar, Request, get
 from litestar.di import NamedDependency
@@ -59,7 +59,7 @@ EXPORTED: dict[str, tuple[Columns, str, str, Callable[..., Awaitable[Sequence[An
 }
 """The figures of any span of time, by the name of their route: columns, operation id, summary, and what reads them."""
 
-log = structlog.get_logger(__name__)
+logger = logging.getLogger("orderflow.http")
 
 
 class _BrokenOff(Exception):
@@ -135,7 +135,7 @@ async def _orders(call: Call, query: OrderQuery, page: OrderPage) -> AsyncIterat
             page = await _slice(call, evolve(query, cursor=page.next_cursor))
         except Unavailable as e:
             if call.api.log_limit.admits("an export ended early"):
-                log.warning("an export ended early", backend=e.backend, problem=e.problem)
+                logger.warning("an export ended early", extra={"backend": e.backend, "problem": e.problem})
             raise _BrokenOff from e
 
 

@@ -1,9 +1,9 @@
 """Liveness and readiness of the process."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 
-import structlog
 from attrs import frozen
 from litestar import Response, get
 from litestar.di import NamedDependency
@@ -16,7 +16,7 @@ CHECK_TIMEOUT = 2.0
 
 STOPPING = "stopping"
 Check = Callable[[], Awaitable[None]]
-log = structlog.get_logger(__name__)
+logger = logging.getLogger("orderflow.http")
 
 
 @frozen
@@ -52,7 +52,7 @@ def _result(name: str, outcome: BaseException | None) -> str:
         case OrderFlowError():
             return str(outcome)
         case Exception():
-            log.error("a readiness check failed", check=name, exc_info=outcome)
+            logger.error("a readiness check failed", extra={"check": name}, exc_info=outcome)
             return f"failed ({type(outcome).__name__}); see the log"
         case _:
             raise outcome

@@ -1,9 +1,9 @@
 """Errors as RFC 9457 problem documents."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
-import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, InternalServerException, ValidationException
 
@@ -43,7 +43,7 @@ _LISTED = 100
 _DISCONNECTED = "client disconnected prematurely"
 """The detail of Litestar's internal error if the client disconnects before the request is complete."""
 
-log = structlog.get_logger(__name__)
+logger = logging.getLogger("orderflow.http")
 
 
 class InvalidParameter(InvalidInput):
@@ -73,7 +73,8 @@ def problem_of(request: Request[Any, Any, Any], error: Exception) -> tuple[int, 
     document: dict[str, object] = {}
     if status == 500:
         if request.app.log_limit.admits("a request failed"):  # type: ignore[attr-defined]
-            log.error("a request failed", method=request.method, route=_route(request), error=error, exc_info=error)
+            extra = {"method": request.method, "route": _route(request), "error": error}
+            logger.error("a request failed", extra=extra, exc_info=error)
         detail = f"see the log for correlation id {current_request().correlation_id}"
     else:
         detail, headers, document = _details(request, error)
@@ -137,7 +138,7 @@ def _details(request: Request[Any, Any, Any], error: Exception) -> tuple[str, di
             return str(error), headers, {"clientSecret": error.client_secret, "confirmationUrl": error.url}
         case Unavailable():
             if request.app.log_limit.admits("a backend is unavailable"):  # type: ignore[attr-defined]
-                log.warning("a backend is unavailable", error=error)
+                logger.warning("a backend is unavailable", extra={"error": error})
             return f"{error.backend} is unavailable; it is safe to retry the request", headers, {}
         case Unauthenticated() | InsufficientScope():
             return str(error), {"WWW-Authenticate": error.challenge}, {}

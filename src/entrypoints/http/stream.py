@@ -1,12 +1,12 @@
 """Streams the events of one order, and the changes of all orders that a caller may see, as server-sent events."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from time import monotonic
 from typing import Annotated, TypeVar
 
-import structlog
 from attrs import define, field
 from litestar import Response, get
 from litestar.di import NamedDependency
@@ -40,7 +40,7 @@ T = TypeVar("T")
 Authorized = Callable[[], Awaitable[bool]]
 """Returns whether the caller still has its rights."""
 
-log = structlog.get_logger(__name__)
+logger = logging.getLogger("orderflow.http")
 
 
 @define(eq=False)
@@ -103,7 +103,7 @@ class LiveStreams:
                 yield ended.reason
             except Unavailable as e:
                 if self.log_limit.admits("a live stream ended"):
-                    log.warning("a live stream ended", backend=e.backend, problem=e.problem)
+                    logger.warning("a live stream ended", extra={"backend": e.backend, "problem": e.problem})
                 yield UNAVAILABLE
             except (NotFound, NotPermitted):
                 return

@@ -1,6 +1,7 @@
 """Every error response is a problem document with the problem, its location, and what is allowed."""
 
 import json
+import logging
 import pkgutil
 from importlib import import_module
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 import structlog
 from httpx import AsyncClient, Response
 from orderflow.adapters.memory import MemoryStorage
-from orderflow.adapters.telemetry.logs.formatter import with_request
+from orderflow.adapters.telemetry.logs.formatter import LineFormatter
 from orderflow.domain.errors import CorruptHistory, OrderFlowError, StorageUnavailable, UndecodableEvent
 from orderflow.entrypoints.http.errors import STATUS, status_of, title_of
 
@@ -277,22 +278,34 @@ async def test_unavailable_storage_is_503_without_its_address(
     ],
 )
 async def test_the_details_of_a_server_error_are_only_logged(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch, error: Exception, code: str
+    installation: Installation,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
+    code: str,
 ) -> None:
+    structlog.reset_defaults()  # as in an application that embeds the API and does not use structlog
+
     async def broken(*_: object) -> None:
         raise error
 
     monkeypatch.setattr("orderflow.adapters.memory.orders.MemoryOrderQueries.get_all", broken)
-    with structlog.testing.capture_logs(processors=[with_request]) as logs:
-        async with calling(installation.app()) as client:
-            answer = await client.get("/v1/orders/O1", headers={"X-Correlation-ID": "K1"})
+    caplog.handler.setFormatter(LineFormatter())
+    async with calling(installation.app()) as client:
+        answer = await client.get("/v1/orders/O1", headers={"X-Correlation-ID": "K1"})
 
     assert "K1" in problem(answer, 500, code)["detail"]
     assert "42" not in answer.text
-    assert [(log["correlation_id"], log["exc_info"]) for log in logs if log["log_level"] == "error"] == [("K1", error)]
+    [line] = [line for line in map(json.loads, caplog.text.splitlines()) if line["level"] == "error"]
+    assert (line["event"], line["correlation_id"]) == ("a request failed", "K1")
+    assert "the secret is 42" in line["exception"]
+    assert capsys.readouterr().out == ""
 
 
-async def test_a_client_that_disconnects_during_a_request_is_not_a_server_error(installation: Installation) -> None:
+async def test_a_client_that_disconnects_during_a_request_is_not_a_server_error(
+    installation: Installation, caplog: pytest.LogCaptureFixture
+) -> None:
     failures: list[Exception] = []
     app = installation.app(failed=failures.append)
     headers = {"host": "localhost", "x-actor": BOSS, "content-type": "application/json", "content-length": "500"}
@@ -318,9 +331,8 @@ async def test_a_client_that_disconnects_during_a_request_is_not_a_server_error(
     async def send(message: Any) -> None:
         sent.append(message)
 
-    with structlog.testing.capture_logs() as logs:
-        await app(scope, receive, send)
+    await app(scope, receive, send)
 
     assert sent[0]["status"] == 400
     assert failures == []
-    assert [log for log in logs if log["log_level"] == "error"] == []
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import pytest
-import structlog
 from attrs import evolve
 from orderflow.adapters import wire
 from orderflow.adapters.kafka import DirectPublishing, KafkaSettings
@@ -91,17 +90,19 @@ async def test_nothing_is_sent_of_what_is_not_committed(
     assert on_topic(kafka_settings) == []
 
 
-async def test_without_kafka_the_order_is_kept_and_the_loss_is_counted_and_named() -> None:
+async def test_without_kafka_the_order_is_kept_and_the_loss_is_counted_and_named(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     nowhere = KafkaSettings(bootstrap_servers=f"127.0.0.1:{free_port()}")
     storage, direct = MemoryStorage(), DirectPublishing(nowhere, timeout=0.3)
 
-    with structlog.testing.capture_logs() as logs:
-        async with unit_of_work(storage, direct)() as work:
-            work.events.publish(*life(1))
+    async with unit_of_work(storage, direct)() as work:
+        work.events.publish(*life(1))
 
     assert len(await storage.log.history("order-1")) == 4
     assert (direct.sent, direct.failed) == (0, 4)
-    errors = [(line["order_id"], line["event_id"]) for line in logs if line["event"] == "event not published"]
+    lost = [vars(record) for record in caplog.records if record.message == "event not published"]
+    errors = [(line["order_id"], line["event_id"]) for line in lost]
     assert sorted(errors) == sorted(("order-1", event_id("order-1", n)) for n in (1, 2, 3, 4))
     await direct.close()
 

@@ -4,7 +4,6 @@ import json
 
 import pytest
 from orderflow.adapters.kafka.known_brokers import KnownBrokers
-from structlog.testing import capture_logs
 
 
 def statistics(*sources: str) -> str:
@@ -31,14 +30,13 @@ def test_a_client_without_an_address_to_connect_to_is_lost(sources: tuple[str, .
     assert brokers.lost is lost
 
 
-def test_the_loss_is_logged_once() -> None:
+def test_the_loss_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     brokers = KnownBrokers()
 
-    with capture_logs() as lines:
-        for _ in range(3):
-            brokers.note(statistics("logical"))
+    for _ in range(3):
+        brokers.note(statistics("logical"))
 
-    assert [(line["event"], line["client"]) for line in lines] == [
+    assert [(record.message, vars(record)["client"]) for record in caplog.records] == [
         ("kafka client lost all brokers", "orderflow#consumer-1")
     ]
 

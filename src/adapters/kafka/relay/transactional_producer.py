@@ -1,5 +1,6 @@
 """Publishes records and commits offsets in one transaction."""
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -8,7 +9,6 @@ from time import monotonic
 from types import MappingProxyType
 from uuid import uuid4
 
-import structlog
 from attrs import define, field
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
@@ -34,7 +34,7 @@ _MARKER = 1
 _HANG_MARGIN = 1.0
 """Seconds beyond its own timeout after which a call is considered hung."""
 
-_log = structlog.get_logger("orderflow.kafka")
+logger = logging.getLogger("orderflow.kafka")
 
 
 @define(eq=False)
@@ -196,9 +196,8 @@ class RelayProducer:
             try:
                 self._producer.abort_transaction(_ABORT_TIMEOUT)
             except KafkaException as failure:
-                _log.info(
+                logger.info(
                     "transaction not aborted; Kafka will time it out",
-                    reason=error_text(failure),
-                    after=error_text(error),
+                    extra={"reason": error_text(failure), "after": error_text(error)},
                 )
         self.close()

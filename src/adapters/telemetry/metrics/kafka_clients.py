@@ -1,10 +1,10 @@
 """Metrics from librdkafka's statistics, which its STATISTICS.md describes."""
 
+import logging
 from collections.abc import Collection
 from typing import Any
 
 import msgspec
-import structlog
 from attrs import define, field
 
 from . import catalogue
@@ -50,7 +50,7 @@ class _Statistics(msgspec.Struct):
     topics: dict[str, _Topic] = {}
 
 
-_log = structlog.get_logger("orderflow.kafka")
+logger = logging.getLogger("orderflow.kafka")
 _decode = msgspec.json.Decoder(_Statistics).decode
 
 
@@ -67,7 +67,7 @@ class KafkaClients:
         try:
             decoded = _decode(statistics)
         except msgspec.DecodeError as error:  # a callback of librdkafka's must not raise
-            _log.warning("statistics not understood", client=client, problem=str(error))
+            logger.warning("statistics not understood", extra={"client": client, "problem": str(error)})
             return
         fetched = [partition for topic in decoded.topics.values() for partition in topic.partitions.values()]
         messages = decoded.msg_cnt + sum(partition.fetchq_cnt for partition in fetched)
