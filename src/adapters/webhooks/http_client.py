@@ -174,7 +174,7 @@ class HttpWebhookClient:
         return WebhookResponse(
             code=code,
             detail=_shown(f"{code} {_CONTROL.sub(' ', body.decode('utf-8', 'replace'))}"),
-            retry_after=_asked_for(retry, self.clock()),
+            retry_after=_retry_pause(retry, self.clock()),
         )
 
     def _new_pool(self, url: str) -> httpcore.AsyncConnectionPool:
@@ -216,7 +216,7 @@ async def _beginning(response: httpcore.Response) -> bytes:
     return bytes(body)
 
 
-def _asked_for(retry_after: str, now: datetime) -> timedelta | None:
+def _retry_pause(retry_after: str, now: datetime) -> timedelta | None:
     """Return the pause of a header: a number of seconds, or a date (RFC 9110, section 10.2.3); None for other texts."""
     if _SECONDS.match(retry_after):
         return timedelta(seconds=int(retry_after[:9]))

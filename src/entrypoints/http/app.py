@@ -46,8 +46,13 @@ from .routers import OwnRouter
 
 Hook = Callable[[], Awaitable[None]]
 SINGLE_HEADERS = (
-    *("Authorization", "X-Actor", "Content-Type", "Content-Encoding"),
-    *("Idempotency-Key", "If-Match", "Last-Event-ID"),
+    "Authorization",
+    "X-Actor",
+    "Content-Type",
+    "Content-Encoding",
+    "Idempotency-Key",
+    "If-Match",
+    "Last-Event-ID",
 )
 
 
