@@ -50,8 +50,10 @@ async def test_what_is_read_for_a_client_that_disconnects_is_given_back_in_order
         if message.get("body") == b"1":
             left.set()
 
+    app: Any = Litestar([handler], logging_config=None)
+
     async with asyncio.timeout(DEADLINE):
-        responding = asyncio.create_task(Litestar([handler])(SCOPE.copy(), receive, send))  # type: ignore[arg-type]
+        responding = asyncio.create_task(app(SCOPE.copy(), receive, send))
         await closing.wait()
         for _ in range(10):  # turns of the event loop
             await asyncio.sleep(0)
