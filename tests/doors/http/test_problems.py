@@ -291,7 +291,7 @@ async def test_the_details_of_a_server_error_are_only_logged(
         raise error
 
     monkeypatch.setattr("orderflow.adapters.memory.orders.MemoryOrderQueries.get_all", broken)
-    caplog.handler.setFormatter(LineFormatter())
+    monkeypatch.setattr(caplog.handler, "formatter", LineFormatter())
     async with calling(installation.app()) as client:
         answer = await client.get("/v1/orders/O1", headers={"X-Correlation-ID": "K1"})
 
