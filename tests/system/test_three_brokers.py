@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
-from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec  # type: ignore[attr-defined]
 from orderflow.adapters.kafka import KafkaSettings
 from orderflow.adapters.kafka.health import KafkaHealth
 from orderflow.application.health.doctor import topic as checks
@@ -60,6 +61,8 @@ async def test_records_that_an_unclean_election_lost_are_found_by_the_doctor_and
     first.process.pause()
     second.process.resume()
     await wait_until(lambda: leaders(cluster) == {2}, "the second broker leads")
+    # It may not know it yet, and would still copy what the first one has.
+    await wait_until(lambda: leaders_answer(cluster), "the second broker answers as the leader")
     first.process.resume()
     await wait_until(lambda: in_sync(cluster) == {1, 2}, "the first broker follows")
     missed = await asyncio.to_thread(eventually, lambda: shortened(here), every=0.5, that="the doctor misses records")
@@ -136,6 +139,17 @@ def make_topics(cluster: LocalKafka) -> None:
 def in_sync(cluster: LocalKafka) -> set[int]:
     """Return the brokers that have a replica in sync."""
     return {broker for partition in partitions(cluster, TOPIC) for broker in partition.isrs}
+
+
+def leaders_answer(cluster: LocalKafka) -> bool:
+    """Return whether the leader of each partition answers for it."""
+    client = AdminClient({"bootstrap.servers": cluster.bootstrap_servers, "log_level": 0})
+    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+    ends = client.list_offsets({TopicPartition(TOPIC, each): latest for each in range(3)}, request_timeout=10)
+    try:
+        return all(end.result(15).offset >= 0 for end in ends.values())
+    except KafkaException:
+        return False
 
 
 def leaders(cluster: LocalKafka, topic: str = TOPIC) -> set[int]:
