@@ -44,11 +44,17 @@ def _due(endpoints: int) -> TextualSelect:
     Those that are due after ``late``, which a wrong clock has stored, are read by themselves: the index finds both.
     """
     names = ", ".join(column.name for column in it)
+
+    def earliest(n: int, is_due: str) -> str:
+        return (
+            f"SELECT * FROM (SELECT {names} FROM webhook_deliveries WHERE endpoint_id = :endpoint_{n} "
+            f"AND status = 'pending' AND {is_due} ORDER BY due_at LIMIT :limit_{n}) AS found"
+        )
+
     each = (
-        f"SELECT * FROM (SELECT {names} FROM webhook_deliveries WHERE endpoint_id = :endpoint_{n} "
-        f"AND status = 'pending' AND {is_due} ORDER BY due_at LIMIT :limit_{n}) AS of_{n}"
+        f"SELECT * FROM ({earliest(n, 'due_at <= :now')} UNION ALL {earliest(n, 'due_at > :late')} "
+        f"ORDER BY due_at LIMIT :limit_{n}) AS of_{n}"
         for n in range(endpoints)
-        for is_due in ("due_at <= :now", "due_at > :late")
     )
     times = [bindparam(name, type_=Timestamp()) for name in ("now", "late")]
     query = text(" UNION ALL ".join(each)).bindparams(*times)

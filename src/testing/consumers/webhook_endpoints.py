@@ -192,6 +192,23 @@ class WebhookEndpointsContract(WebhookFixtures):
         assert still.failing_since < here.world.clock()
         assert receiver.accepted() == {f"o{number}": [1] for number in range(FAILING_AFTER)}
 
+    async def test_no_more_are_due_than_are_wanted_when_a_wrong_clock_has_put_some_off(
+        self, here: Installation, receiver: Receiver
+    ) -> None:
+        endpoint = await here.add(receiver)
+        await here.shop.order("late")
+        await here.consume()
+        receiver.answer = refuse("503 Away")
+        here.world.clock.forward(days=365)
+        await here.sender("before").send_due()
+        here.world.clock.forward(days=-365)
+        await here.shop.order("now")
+        await here.consume()
+
+        found = {many: await here.webhooks.due({endpoint.id: many}, here.world.clock()) for many in (1, 9)}
+
+        assert {many: [it.order_id for it in due] for many, due in found.items()} == {1: ["now"], 9: ["now", "late"]}
+
     async def test_a_removed_endpoint_gets_nothing_more(self, here: Installation, receiver: Receiver) -> None:
         endpoint = await here.add(receiver)
         await here.shop.live("o1")
