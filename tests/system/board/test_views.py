@@ -215,6 +215,32 @@ def test_what_is_not_there_is_said_and_not_asked_for_again(look: BoardPage, shop
     look.errors.clear()  # the browser logs each 400 and 404
 
 
+def test_a_search_that_is_refused_after_the_stream_has_begun_is_not_sent_again(look: BoardPage, shop: Service) -> None:
+    page = look.page
+    page.clock.install()
+    look.enter("admin:boss")
+    expect(page.get_by_role("status")).to_contain_text("Live")
+    snapshot = 'event: snapshot\ndata: {"first": true, "last": true, "orders": []}\n\n'
+    page.route("**/v1/stream", lambda route: route.fulfill(content_type="text/event-stream", body=snapshot))
+    held: list[Route] = []
+    page.route(re.compile("q=%00"), lambda route: held.insert(0, route))
+
+    look.go("#/orders?q=%00")
+
+    expect(page.get_by_role("status")).to_contain_text("interrupted: the stream has ended")  # the snapshot was read
+    for route in held:
+        route.continue_()
+    expect(page.get_by_role("status")).to_contain_text("There is no such search: q: a control character")
+    page.unroute_all()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.clock.fast_forward("01:00")
+    look.go("#/orders")
+    expect(page.get_by_role("status")).to_contain_text("Live")
+    assert not [url for url in asked if "q=%00" in url]
+    look.errors.clear()  # the browser logs each 400
+
+
 def test_a_killed_server_leaves_no_gap_and_no_double(look: BoardPage, shop: Service) -> None:
     look.enter("restaurant:R7")
     before = shop.states("restaurant:R7")["waiting_for_shipper"]

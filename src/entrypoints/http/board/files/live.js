@@ -89,7 +89,7 @@ export class Orders {
         for (const order of message.orders) this.#keep(order);
       }
       if (message.last) {
-        this.status = "live";
+        if (!this.#isListed) this.status = "live";
         this.#listSoon();
       }
     } else if (this.#isListed) this.#listSoon();
@@ -144,7 +144,10 @@ export class Orders {
     } catch (error) {
       if (this.#stopped.signal.aborted) return;
       this.#say(false, error instanceof Error ? error.message : String(error));
-      if (/** @type {any} */ (error).status === 400) this.status = "refused";
+      if (/** @type {any} */ (error).status === 400) {
+        this.status = "refused";
+        this.stop();
+      }
       this.#changed();
       this.#listSoon();
     } finally {
