@@ -310,7 +310,7 @@ def test_a_screen_reader_and_a_telephone_find_nothing_serious(chrome: Browser, s
     assert {view: problems for view, problems in found.items() if problems} == {}
 
 
-def parked(shop: Service, *order_ids: str) -> None:
+def parked(shop: Service, *order_ids: str, error: str = "ValueError") -> None:
     """Have analytics park these orders, as if their first event had failed."""
 
     async def park() -> None:
@@ -329,7 +329,7 @@ def parked(shop: Service, *order_ids: str) -> None:
                     failed = DeadLetter(
                         consumer="analytics",
                         record=record,
-                        error="ValueError",
+                        error=error,
                         message=f"<b>{order_id}</b>",
                         attempts=3,
                         first_failed_at=now,
@@ -386,6 +386,32 @@ def test_the_focus_stays_in_its_section_if_what_opened_a_dialog_is_gone(look: Bo
 
     expect(look.page.get_by_role("dialog")).to_have_count(0)
     assert look.page.evaluate(FOCUSED_SECTION).startswith("Parked orders")
+
+
+def test_the_orders_of_one_error_do_not_come_below_the_name_of_another(look: BoardPage, shop: Service) -> None:
+    shop.place("park-4")
+    shop.place("park-5")
+    parked(shop, "park-4")
+    parked(shop, "park-5", error="KeyError")
+    look.enter("admin:boss", "#/operation")
+    section = look.page.locator("section", has=look.page.get_by_role("heading", name="Parked orders"))
+    held: list[Route] = []
+    look.page.route(re.compile("error=ValueError"), lambda route: held.insert(0, route))
+
+    section.get_by_role("row", name="ValueError").get_by_role("button", name="Show the orders").click()
+    section.get_by_role("row", name="KeyError").get_by_role("button", name="Show the orders").click()
+    expect(section).to_contain_text("<b>park-5</b>")
+    for route in held:
+        route.continue_()
+    section.get_by_role("row", name="KeyError").get_by_role("button", name="Dry run").click()
+    expect(section.get_by_role("status")).to_contain_text("1 event of 1 order would be handled")
+
+    expect(section).to_contain_text("<b>park-5</b>")
+    expect(section).not_to_contain_text("<b>park-4</b>")
+    with shop.api() as client:
+        for order_id in ("park-4", "park-5"):
+            body = {"consumer": "analytics", "orderId": order_id, "reason": "counted by hand"}
+            assert client.post("/v1/operations/dead-letters/drop", json=body).is_success
 
 
 def test_an_operator_sees_the_lag_and_pauses_a_consumer(look: BoardPage, shop: Service) -> None:

@@ -3,7 +3,7 @@
 import { call } from "./api.js";
 import { ask, explain } from "./dialog.js";
 import { fill, h, refill, setText } from "./dom.js";
-import { dateTime, number } from "./format.js";
+import { counted, dateTime, number } from "./format.js";
 import { link } from "./router.js";
 import { table } from "./table.js";
 
@@ -18,21 +18,30 @@ class DeadLetters extends HTMLElement {
   #groups = h("div");
   #orders = h("div");
   #progress = h("p", { role: "status", class: "quiet" });
-  #asked = { consumer: "", error: "" };
+  #shown = { consumer: "", error: "" };
+  /** Aborted by the next reading: what comes late does not replace what was asked for since. */
+  #reading = new AbortController();
 
   connectedCallback() {
     fill(this, this.#progress, this.#groups, this.#orders);
     this.read();
   }
 
+  disconnectedCallback() {
+    this.#reading.abort();
+  }
+
   async read() {
+    this.#reading.abort();
+    this.#reading = new AbortController();
+    const { signal } = this.#reading;
     try {
-      const { consumer, error } = this.#asked;
+      const { consumer, error } = this.#shown;
       const filter = consumer === "" ? "" : `?${new URLSearchParams({ consumer, error })}`;
-      const found = await call(`${PATH}${filter}`);
+      const found = await call(`${PATH}${filter}`, { signal });
       this.#draw(found.groups, consumer === "" ? [] : found.orders);
     } catch (error) {
-      setText(this.#progress, explain(error));
+      if (!signal.aborted) setText(this.#progress, explain(error));
     }
   }
 
@@ -57,7 +66,7 @@ class DeadLetters extends HTMLElement {
         ? h("p", null, "No order is parked.")
         : table("Parked orders by error", ["Consumer", "Error", "#Orders", "Last failed", "What to do"], rows),
     );
-    const { consumer, error } = this.#asked;
+    const { consumer, error } = this.#shown;
     refill(
       this.#orders,
       orders.length > 0 && h("h3", null, `${consumer}: ${error}${orders.length === 200 ? ", the first 200" : ""}`),
@@ -84,7 +93,7 @@ class DeadLetters extends HTMLElement {
 
   /** @param {Group} group */
   #open({ consumer, error }) {
-    this.#asked = { consumer, error };
+    this.#shown = { consumer, error };
     this.read();
   }
 
@@ -97,7 +106,7 @@ class DeadLetters extends HTMLElement {
       const plan = await this.#plan(group);
       setText(
         this.#progress,
-        `Nothing is changed: ${number(plan.events)} events of ${number(plan.candidates.length)} orders would be handled by ${group.consumer}.`,
+        `Nothing is changed: ${counted(plan.events, "event")} of ${counted(plan.candidates.length, "order")} would be handled by ${group.consumer}.`,
       );
     } catch (error) {
       setText(this.#progress, explain(error));
@@ -120,7 +129,7 @@ class DeadLetters extends HTMLElement {
     /** @type {string[]} */
     const stopped = [];
     for (const [index, orderId] of orders.entries()) {
-      setText(this.#progress, `${number(index)} of ${number(orders.length)} orders …`);
+      setText(this.#progress, `${number(index)} of ${counted(orders.length, "order")} …`);
       try {
         const done = await call(`${PATH}/redrive`, { method: "POST", body: { consumer, orderId, reason } });
         handled += done.events;
@@ -138,7 +147,7 @@ class DeadLetters extends HTMLElement {
       stopped.length === 0
         ? ""
         : ` ${number(stopped.length)} failed again: ${stopped.slice(0, 5).join(", ")}${stopped.length > 5 ? " …" : ""}`;
-    setText(this.#progress, `${number(handled)} events handled, ${number(unparked)} orders unparked.${again}`);
+    setText(this.#progress, `${counted(handled, "event")} handled, ${counted(unparked, "order")} unparked.${again}`);
     await this.read();
   }
 

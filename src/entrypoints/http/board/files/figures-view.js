@@ -5,7 +5,7 @@ import { bars, lines } from "./charts.js";
 import { explain } from "./dialog.js";
 import { fill, h, setText } from "./dom.js";
 import { exportButton } from "./download.js";
-import { dateTime, duration, money, number, stateName } from "./format.js";
+import { counted, dateTime, duration, money, number, stateName } from "./format.js";
 import { setParameters } from "./router.js";
 import { table } from "./table.js";
 
@@ -184,7 +184,7 @@ class FiguresView extends HTMLElement {
         currency,
       ),
     );
-    const summary = `${number(total)} orders, ${number(cancelled)} of them cancelled; revenue ${of.join(" and ") || "none"}`;
+    const summary = `${counted(total, "order")}, ${number(cancelled)} of them cancelled; revenue ${of.join(" and ") || "none"}`;
     return this.#figure(
       "minutes",
       "Orders and revenue",
@@ -225,11 +225,11 @@ class FiguresView extends HTMLElement {
       value: Number(deliveries[name] ?? 0),
       shown: deliveries[name] === null ? "–" : `${deliveries[name]} min`,
     }));
-    const label = `Delivery times of ${deliveries.orders} orders: ${shown.map(({ name, shown: minutes }) => `${name} ${minutes}`).join(", ")}.`;
+    const label = `Delivery times of ${counted(Number(deliveries.orders), "order")}: ${shown.map(({ name, shown: minutes }) => `${name} ${minutes}`).join(", ")}.`;
     const rows = [deliveries];
     return this.#figure(
       "deliveries",
-      `Minutes to the delivery of ${number(Number(deliveries.orders))} orders`,
+      `Minutes to the delivery of ${counted(Number(deliveries.orders), "order")}`,
       [bars({ label, bars: shown })],
       ["orders", "p50", "p90", "p99"],
       rows,

@@ -102,6 +102,13 @@ export function dateTime(text) {
 export const number = (value) => (value === null || value === undefined ? "–" : NUMBER.format(value));
 
 /**
+ * A number of things: "1 order", "1,200 orders".
+ * @param {number} value
+ * @param {string} noun
+ */
+export const counted = (value, noun) => `${number(value)} ${value === 1 ? noun : `${noun}s`}`;
+
+/**
  * An id that fits on a card. Of a long one the end: that is what differs between the ids that the service makes.
  * @param {string} id
  */

@@ -4,7 +4,7 @@ import { call, currentSession } from "./api.js";
 import { lines } from "./charts.js";
 import { ask, explain } from "./dialog.js";
 import { custom, fill, h, refill, setText } from "./dom.js";
-import { dateTime, duration, number } from "./format.js";
+import { counted, dateTime, duration, number } from "./format.js";
 import { table } from "./table.js";
 import "./dead-letters.js";
 
@@ -92,7 +92,7 @@ class OperationView extends HTMLElement {
     });
     setText(
       this.#servers,
-      `orderflow ${status.version} · ${servers.join(" · ")} · ${number(status.head)} events in the log${rate}`,
+      `orderflow ${status.version} · ${servers.join(" · ")} · ${counted(status.head, "event")} in the log${rate}`,
     );
     this.#drawReaders(status);
     refill(

@@ -65,6 +65,7 @@ class OrdersView extends HTMLElement {
 
   disconnectedCallback() {
     clearInterval(this.#ticking);
+    clearTimeout(this.#typing);
     document.removeEventListener("keydown", this.#slash);
     this.#orders?.stop();
   }
