@@ -286,10 +286,8 @@ class OrdersOpen(Conflict):
     orders: int
 
     def __str__(self) -> str:
-        return (
-            f"customer {self.customer_id!r} has {self.orders} orders that are not delivered or cancelled; "
-            "nothing was erased"
-        )
+        open_orders = f"orders that are not delivered or cancelled: {self.orders}"
+        return f"customer {self.customer_id!r} has {open_orders}; nothing was erased"
 
 
 @define(eq=False, slots=False)
@@ -361,7 +359,7 @@ class LogGap(OrderFlowError):
     def __str__(self) -> str:
         return (
             f"{self.reader}: bucket {self.bucket} continues at position {self.position} after {self.cursor}; "
-            f"{self.position - self.cursor - 1} events are missing, so nothing after them is handled"
+            f"events missing: {self.position - self.cursor - 1}, so nothing after them is handled"
         )
 
 

@@ -28,6 +28,11 @@ def shown(value: object) -> str:
     return quoted if len(quoted) <= 80 else quoted[:77] + "..."
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return ``number`` and its noun: ``1 event``, ``0 events``; with a ``plural`` that is not by -s, ``2 copies``."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
 def printable(text: str) -> str:
     """Return ``text`` with control characters as backslash escapes, except tabs and ends of lines.
 

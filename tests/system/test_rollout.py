@@ -167,7 +167,7 @@ async def test_the_share_goes_up_and_down_during_a_day_and_every_event_comes_onc
 
     assert (held.events, len(after)) == (0, len(before))
     assert while_held.clean, while_held
-    assert f"{held.held} events are held back: the buckets from 0 on are not published" in while_held.notes
+    assert f"held back: {held.held} events, as the buckets from 0 on are not published" in while_held.notes
     assert report.clean, report
     assert report.notes == []
     assert not any(each.skipped for each in report.comparisons)

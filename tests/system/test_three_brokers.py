@@ -71,7 +71,7 @@ async def test_records_that_an_unclean_election_lost_are_found_by_the_doctor_and
 
     assert "of partition 1" in missed
     assert checked.code == 1
-    assert "5 events from position 6 on are missing" in checked.out
+    assert "missing from position 6 on: 5 events" in checked.out
 
 
 async def test_the_doctor_sees_which_copies_are_missing(three_brokers: LocalKafka, topic_name: str) -> None:

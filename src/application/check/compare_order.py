@@ -8,6 +8,7 @@ from ...domain.errors import CorruptHistory, NotConfigured, OrderNotFound, Undec
 from ...domain.events import OrderEvent
 from ...domain.history import OrderFacts, apply, facts_of, fold
 from ...domain.order import Order
+from ...domain.text import counted
 from ..event_log.ports import Decode
 from ..event_log.records import LogRecord, bucket_of
 from ..replay.replay_range import ReplaySource
@@ -97,7 +98,7 @@ class CompareOrder:
     def _fold(self, records: Sequence[LogRecord]) -> tuple[OrderFacts | None, str]:
         """Return the fold of the events as far as they can be applied, and the problem with the next one."""
         if records and (absent := records[0].sequence - 1):
-            return None, f"its first {absent} events are not there; after them, nothing can be compared"
+            return None, f"missing at its beginning: {counted(absent, 'event')}; after that, nothing can be compared"
         folded: OrderFacts | None = None
         events: list[OrderEvent] = []
         try:

@@ -7,6 +7,7 @@ from attrs import define, frozen
 
 from ...domain.errors import CorruptHistory, UndecodableEvent
 from ...domain.events import OrderCancelled, OrderCreated, OrderEvent
+from ...domain.text import counted
 from ..analytics.order_progress import OrderProgress, follow
 from ..analytics.ports import AnalyticsQueries
 from ..dead_letters.ports import DeadLetters
@@ -215,10 +216,10 @@ class _Examined:
     def notes(self) -> list[str]:
         name = self.consumer
         counts = {
-            f"{name} has {self.waiting} events still to handle": self.waiting,
-            f"{name} has {len(self.parked)} parked orders, which are not compared": self.parked,
-            f"{name} has {len(self.dropped)} orders with dropped events, which are not compared": self.dropped,
-            f"{name}: {self.moving} buckets changed all the time and are not compared": self.moving,
+            f"{name} has {counted(self.waiting, 'event')} still to handle": self.waiting,
+            f"{name}: not compared: {counted(len(self.parked), 'parked order')}": self.parked,
+            f"{name}: not compared: {counted(len(self.dropped), 'order')} with dropped events": self.dropped,
+            f"{name}: not compared: {counted(self.moving, 'bucket')} that changed all the time": self.moving,
         }
         return [note for note, count in counts.items() if count]
 

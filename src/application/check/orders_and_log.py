@@ -10,6 +10,7 @@ from ...domain.errors import CorruptHistory, UndecodableEvent
 from ...domain.events import OrderEvent, event_id
 from ...domain.history import OrderFacts, facts_of, fold
 from ...domain.order import Order
+from ...domain.text import counted
 from ..event_log.ports import Decode, EventLog
 from ..event_log.records import LogRecord, Positions, bucket_of
 from .buckets import Decoded, decoded, groups, read_until
@@ -64,7 +65,7 @@ class CheckOrdersAndLog:
             if later[bucket] == heads[bucket]:
                 checks.rows.differ(f"order {order_id}", f"the row is at version {version}, the log ends at {last}")
         if rows < count or (rows > count and later == heads):
-            checks.rows.differ("orders", f"{rows} rows, but the log has {count} orders")
+            checks.rows.differ("orders", f"{counted(rows, 'row')}, but the log has {counted(count, 'order')}")
         return folded
 
     def _histories(

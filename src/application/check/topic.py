@@ -11,6 +11,7 @@ from attrs import define, field, frozen
 
 from ...domain.errors import CorruptHistory, UndecodableEvent
 from ...domain.history import OrderFacts, apply
+from ...domain.text import counted
 from ..event_log.ports import Cursors, Decode, EventLog, TopicReader, TopicScan
 from ..event_log.records import (
     BUCKETS,
@@ -67,7 +68,9 @@ class CheckTopic:
         for bucket, head in heads.items():
             missing.find(bucket, head, stored.get(bucket, 0), state, scan)
         for (bucket, first), last in missing.lost.items():
-            state.once.differ(f"bucket {bucket}", f"{last - first + 1} events from position {first} on are missing")
+            state.once.differ(
+                f"bucket {bucket}", f"missing from position {first} on: {counted(last - first + 1, 'event')}"
+            )
         await self._add_notes(report, state, missing)
         await self._compare_orders(report.start("fold(log) = fold(topic)", "orders"), folded, state, missing, report)
 
@@ -79,17 +82,19 @@ class CheckTopic:
 
     async def _add_notes(self, report: CheckReport, state: "_TopicState", missing: "_Missing") -> None:
         if state.superseded:
-            report.notes.append(f"{state.superseded} records of earlier epochs are on the topic and not compared")
+            report.notes.append(f"not compared: {counted(state.superseded, 'record')} of earlier epochs on the topic")
         if state.skipped:
-            report.notes.append(f"{state.skipped} records of the topic are skipped by operators and not compared")
+            report.notes.append(f"not compared: {counted(state.skipped, 'record')} of the topic that operators skip")
         share = await self.share()
         if waiting := sum(count for bucket, count in missing.waiting.items() if bucket < share):
-            report.notes.append(f"{waiting} events of the log are not on the topic yet")
+            report.notes.append(f"not on the topic yet: {counted(waiting, 'event')} of the log")
         if held := sum(count for bucket, count in missing.waiting.items() if bucket >= share):
-            report.notes.append(f"{held} events are held back: the buckets from {share} on are not published")
+            report.notes.append(
+                f"held back: {counted(held, 'event')}, as the buckets from {share} on are not published"
+            )
         if deleted := missing.deleted.total():
             report.notes.append(
-                f"{deleted} events were deleted from the topic by retention or compaction; not compared"
+                f"not compared: {counted(deleted, 'event')} deleted from the topic by retention or compaction"
             )
 
     async def _compare_orders(
@@ -116,7 +121,9 @@ class CheckTopic:
         for order_id in state.different.keys() - folded.facts.keys():
             same.differ(f"order {order_id}", "is only on the topic")
         if partial:
-            report.notes.append(f"{partial} orders of which events were deleted are not compared with the topic")
+            report.notes.append(
+                f"not compared with the topic: {counted(partial, 'order')} of which events were deleted"
+            )
 
     async def _fold(self, order_id: str, different: Sequence[LogRecord], once: Comparison) -> OrderFacts | None:
         """Fold the order from its records on the topic. Those that equal the log's are read from there."""

@@ -47,7 +47,7 @@ class CheckWebhooks:
                 found.append(f"webhook endpoint {endpoint.id} is behind; its next events wait in the log")
         if failed := (await self.webhooks.summary()).backlog.failed:
             found.append(
-                f"{failed} webhook deliveries have failed for good; `orderflow webhooks deliveries` lists them"
+                f"webhook deliveries that failed for good: {failed}; `orderflow webhooks deliveries` lists them"
             )
         return found
 

@@ -3,7 +3,7 @@
 from attrs import evolve, frozen
 
 from ...domain.errors import OrdersOpen
-from ...domain.text import identifier
+from ...domain.text import counted, identifier
 from ..clock import Clock
 from ..maintenance.maintenance_log import MaintenanceEntry, MaintenanceKind
 from ..maintenance.ports import MaintenanceLog
@@ -52,7 +52,8 @@ class EraseCustomer:
             if step.last is None:
                 break
             after = step.last
-        detail = f"customer {customer_id}: {erased.orders} orders, {erased.notifications} notifications"
+        erased_of = f"{counted(erased.orders, 'order')}, {counted(erased.notifications, 'notification')}"
+        detail = f"customer {customer_id}: {erased_of}"
         await self.maintenance_log.record(MaintenanceEntry(kind=MaintenanceKind.ERASE, note=note, detail=detail))
         return ErasedCustomer(
             customer_id=customer_id,

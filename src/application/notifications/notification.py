@@ -9,7 +9,7 @@ from attrs import evolve, field, frozen
 
 from ...domain.actor import Actor, Role
 from ...domain.events import event_id
-from ...domain.text import storable
+from ...domain.text import counted, storable
 from .addresses import address
 
 ATTEMPTS = 300
@@ -174,7 +174,7 @@ class Notification:
         attempts = self.attempts + 1
         problem = storable(problem, at_most=MAX_DETAIL)
         if attempts >= at_most:
-            detail = f"given up after {attempts} attempts: {problem}"
+            detail = f"given up after {counted(attempts, 'attempt')}: {problem}"
             return evolve(self, status=NotificationStatus.FAILED, attempts=attempts, detail=detail)
         return evolve(self, attempts=attempts, due_at=due_at, detail=problem)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from attrs import evolve, frozen
 
 from ...domain.errors import InvalidInput, NotFound
+from ...domain.text import counted
 from ..clock import Clock
 from ..maintenance.maintenance_log import MaintenanceEntry, MaintenanceKind
 from ..maintenance.ports import MaintenanceLog
@@ -97,7 +98,7 @@ class ChangeUndelivered:
     ) -> Sequence[Notification]:
         note = OperatorNote(by=by, reason=reason, at=self.clock())
         await self.notifications.replace(changed)
-        detail = f"{kind} of {len(changed)} notifications of order {changed[0].order_id}"
+        detail = f"{kind} of {counted(len(changed), 'notification')} of order {changed[0].order_id}"
         entry = MaintenanceEntry(kind=kind, note=note, consumer="notifications", detail=detail)
         await self.maintenance_log.record(entry)
         for it in changed:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from attrs import field, frozen
 
 from ...domain.errors import OrderFlowError
+from ...domain.text import counted
 from ..analytics.analyse import Analyse
 from ..analytics.ports import AnalyticsQueries, AnalyticsTransaction
 from ..clock import Clock, NewId
@@ -71,7 +72,7 @@ class RebuildAnalytics:
             rebuilt = await self._finish(work, at, stopped)
         progress(rebuilt.events, rebuilt.events)
         if rebuilt.swapped is not None:
-            detail = f"{rebuilt.swapped.orders} orders, {rebuilt.swapped.changed} of them changed"
+            detail = f"{counted(rebuilt.swapped.orders, 'order')}, {rebuilt.swapped.changed} of them changed"
             await self._record(MaintenanceKind.SWAP, detail, note)
         return rebuilt
 

@@ -8,6 +8,7 @@ from typing import Generic
 from attrs import define, field, frozen
 
 from ...domain.errors import NotConfigured
+from ...domain.text import counted
 from ..clock import Clock
 from ..consuming.consumer import Consumer, ConsumerStore, OutsideConsumer, T
 from ..dead_letters.ports import DeadLetters
@@ -80,7 +81,7 @@ class ReplayEvents(Generic[T]):
         """
         replay = await self._begin(start, source)
         note = OperatorNote(by=by, reason=reason, at=self.clock())
-        detail = f"from {start} by the {source}: {replay.events} events"
+        detail = f"from {start} by the {source}: {counted(replay.events, 'event')}"
         await self.maintenance_log.record(
             MaintenanceEntry(kind=MaintenanceKind.REPLAY, consumer=self.consumer.name, detail=detail, note=note)
         )

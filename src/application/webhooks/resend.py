@@ -7,6 +7,7 @@ from datetime import datetime
 from attrs import frozen
 
 from ...domain.errors import InvalidInput, NotFound
+from ...domain.text import counted
 from ..clock import Clock, NewId
 from ..event_log.ports import EventLog
 from ..maintenance.maintenance_log import MaintenanceEntry, MaintenanceKind
@@ -55,7 +56,7 @@ class ResendDeliveries:
         wanted = deliveries_of(endpoint, history, restaurants, now)
         stored = {it.key: it for it in await self.webhooks.find([it.key for it in wanted])}
         again = [stored[it.key].again(now) if it.key in stored else it for it in wanted]
-        detail = f"resend of {len(again)} events of order {order_id} to endpoint {endpoint_id}"
+        detail = f"resend of {counted(len(again), 'event')} of order {order_id} to endpoint {endpoint_id}"
         entry = MaintenanceEntry(kind=MaintenanceKind.RESEND, note=note, consumer=WEBHOOKS, detail=detail)
         await self.maintenance_log.record(entry)
         await self.webhooks.resend(again)

@@ -6,6 +6,7 @@ from cyclopts import Parameter
 
 from ...application.check import CheckReport
 from ...domain.errors import GatewayUnavailable, InvalidInput
+from ...domain.text import counted
 from .lag import caught_up, refuse_negative
 from .session import rows, session
 
@@ -38,7 +39,7 @@ async def check(
             _show(report)
             raise
     _show(report)
-    session().info("no differences" if report.clean else f"{report.found} differences")
+    session().info("no differences" if report.clean else counted(report.found, "difference"))
     return 0 if report.clean else 1
 
 

@@ -9,6 +9,7 @@ from ...application.backoff import RateLimit
 from ...application.consuming.dead_letter import DeadLetter
 from ...application.dead_letters.redrive import RedriveCandidate, RedriveResult
 from ...domain.errors import InvalidInput, NotFound
+from ...domain.text import counted
 from ..wiring.own_consumers import known_names
 from .session import rows, session, with_consumer
 
@@ -118,7 +119,7 @@ async def drop(
     cells = ((each.record.sequence, each.record.type, each.error) for each in dropped.dead_letters)
     session().show(dropped, rows("event", "type", "error", of=cells))
     if left:
-        session().info(f"{len(left)} events of the order stay parked: redrive them, or drop them with --all")
+        session().info(f"still parked: {counted(len(left), 'event')} of the order, to redrive, or to drop with --all")
 
 
 @app.command
@@ -178,7 +179,9 @@ def _show_plan(orders: Sequence[RedriveCandidate]) -> None:
     cells = ((it.consumer, it.order_id, it.sequence, it.error, it.events) for it in orders)
     session().show(orders, rows("consumer", "order", "from event", "error", "events", of=cells))
     events = sum(it.events for it in orders)
-    session().info(f"nothing is changed; {events} events of {len(orders)} orders would be handled")
+    session().info(
+        f"nothing is changed; {counted(events, 'event')} of {counted(len(orders), 'order')} would be handled"
+    )
 
 
 def _show_results(results: Sequence[RedriveResult]) -> None:

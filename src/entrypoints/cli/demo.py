@@ -13,6 +13,7 @@ from attrs import evolve
 from cyclopts import Parameter
 
 from ...domain.errors import InvalidInput
+from ...domain.text import counted
 from ..settings import Settings
 from ..simulation.clock import DEFAULT_DATE
 from ..simulation.day import Day
@@ -86,7 +87,8 @@ async def _demo(settings: Settings, day: Day, workers: int) -> int:
 
 def say_what_runs(day: Day, settings: Settings) -> None:
     """Print what the day is, and where it is kept."""
-    session().info(f"a day of {len(day.orders)} orders and {len(day.couriers)} couriers, on {settings.database_url}")
+    orders, couriers = counted(len(day.orders), "order"), counted(len(day.couriers), "courier")
+    session().info(f"a day of {orders} and {couriers}, on {settings.database_url}")
 
 
 def show_results(report: SimulationReport, checked: "CheckReport") -> None:
@@ -96,7 +98,7 @@ def show_results(report: SimulationReport, checked: "CheckReport") -> None:
     else:
         show_report(report)
         session().show(None, check_table(checked))
-    session().info("the check is clean" if checked.clean else f"the check found {checked.found} differences")
+    session().info("the check is clean" if checked.clean else f"the check found {counted(checked.found, 'difference')}")
 
 
 def _is_watched(orders: int, requested: bool | None) -> bool:

@@ -28,7 +28,7 @@ async def list_(*, status: Status | None = None, limit: int = 100) -> None:
         found = [it for each in statuses for it in await outbox.list(NotificationStatus(each), limit=limit)]
         backlog = await outbox.backlog()
     _show(found[:limit])
-    session().info(f"{backlog.pending} notifications are pending, {backlog.failed} have failed")
+    session().info(f"notifications pending: {backlog.pending}, failed: {backlog.failed}")
 
 
 @app.command

@@ -8,6 +8,7 @@ from ...application.event_log.records import FIRST_EPOCH, Origin
 from ...application.recovery.epochs import Epoch, Epochs
 from ...application.recovery.repair_log import Loss
 from ...domain.errors import NotConfigured
+from ...domain.text import counted
 from .session import rows, session
 
 if TYPE_CHECKING:
@@ -89,14 +90,14 @@ def _lost(loss: Loss) -> "Table":
 
 
 def _summary(loss: Loss) -> str:
-    read = f"{loss.records} records read, {loss.superseded} of earlier epochs"
+    read = f"{counted(loss.records, 'record')} read, {loss.superseded} of earlier epochs"
     if loss.expired:
-        read += f"; {loss.expired} published events are no longer on the topic and not compared"
+        read += f"; not compared: {counted(loss.expired, 'published event')} no longer on the topic"
     if not loss.any:
         return f"{read}; the log has every event that was compared"
     return (
-        f"{read}; {loss.events} events of {loss.orders_concerned} orders in {len(loss.kept)} "
-        f"buckets are not in the log (epoch {loss.epoch}, the newest on the topic is {loss.newest})"
+        f"{read}; not in the log: {counted(loss.events, 'event')} of {counted(loss.orders_concerned, 'order')} "
+        f"in {counted(len(loss.kept), 'bucket')} (epoch {loss.epoch}, the newest on the topic is {loss.newest})"
     )
 
 

@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 from ...application.replay.rebuilding import RebuildResult
 from ...application.replay.replay_range import MissingPosition, ReplayResult, ReplayStart, StoppedOrder
 from ...domain.errors import InvalidInput
+from ...domain.text import counted
 from .session import rows, session, with_consumer
 
 rebuild = App(name="rebuild")
@@ -99,9 +100,8 @@ def _print_outcome(done: ReplayResult) -> None:
     _print_stopped(done.stopped)
     _print_missing(done.missing, done.source)
     if done.parked:
-        session().info(
-            f"{done.parked} events are parked: `orderflow dead-letters redrive {done.consumer}` handles them"
-        )
+        parked = counted(done.parked, "event")
+        session().info(f"parked: {parked}; `orderflow dead-letters redrive {done.consumer}` handles what is parked")
     if done.dry_run:
         session().info("nothing is changed")
     elif not done.events:

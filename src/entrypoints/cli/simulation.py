@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from ...domain.errors import InvalidInput
+from ...domain.text import counted
 from ..simulation.clock import DEFAULT_DATE
 from ..simulation.day_files import read_day, write_day
 from ..simulation.generate_day import generate_day
@@ -68,5 +69,6 @@ def generate(folder: Path, /, *, orders: int = 500, seed: int = 1) -> None:
         ) from e
     session().show(
         {"folder": str(folder), "orders": len(day.orders), "couriers": len(day.couriers)},
-        f"{folder}: {len(day.orders)} orders, {len(day.couriers)} couriers, {len(day.restaurants)} restaurants",
+        f"{folder}: {counted(len(day.orders), 'order')}, {counted(len(day.couriers), 'courier')}, "
+        f"{counted(len(day.restaurants), 'restaurant')}",
     )

@@ -9,7 +9,7 @@ from rich.text import Text
 from ...application.health.facts import ConnectionFailure, DatabaseFacts, StreamFacts
 from ...application.health.status import ErrorStatus, ProcessStatus, ReaderStatus, Status
 from ...application.webhooks.summary import WebhookSummary
-from ...domain.text import printable
+from ...domain.text import counted, printable
 from .session import rows
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
@@ -67,12 +67,13 @@ def _database(facts: DatabaseFacts) -> str:
 
 
 def _stream(facts: StreamFacts) -> str:
-    brokers = f"{len(facts.brokers)} broker{'' if len(facts.brokers) == 1 else 's'}"
     topic = facts.topic
     about_topic = (
-        f"topic {topic.name}: {topic.partitions} partitions, {topic.replication} copies" if topic else "no such topic"
+        f"topic {topic.name}: {counted(topic.partitions, 'partition')}, {counted(topic.replication, 'copy', 'copies')}"
+        if topic
+        else "no such topic"
     )
-    return " · ".join([brokers, about_topic, _took(facts.took)])
+    return " · ".join([counted(len(facts.brokers), "broker"), about_topic, _took(facts.took)])
 
 
 def _log(status: Status) -> str:
@@ -92,8 +93,8 @@ def _log(status: Status) -> str:
 def _undelivered(status: Status) -> Iterator[Text]:
     """Render what is not settled or sent; nothing if there is nothing."""
     if (payments := status.payments) and (payments.unsettled or payments.declined_refunds or payments.held):
-        parts = f"{payments.unsettled} without an outcome, {payments.declined_refunds} refunds declined"
-        yield _red(f"payments    {parts}, {payments.held} authorizations held")
+        refunds, held = counted(payments.declined_refunds, "refund"), counted(payments.held, "authorization")
+        yield _red(f"payments    {payments.unsettled} without an outcome, {refunds} declined, {held} held")
     if (backlog := status.notifications) and (backlog.pending or backlog.failed):
         oldest = f", the oldest for {_duration((status.at - backlog.oldest).total_seconds())}" if backlog.oldest else ""
         line = f"messages    {backlog.pending} pending{oldest} · {backlog.failed} failed"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...application.health.trace_order import EventTrace, Handling, Moment, TracedOrder
 from ...domain.actor import Actor
+from ...domain.text import counted
 from ..traced_order import step_before_handling, trace_data
 from .session import rows, session
 
@@ -57,8 +58,7 @@ def _sent(event: EventTrace, endpoint: str) -> str:
     step = _step(it.moment, event.committed) or ""
     if it.status == "delivered":
         return step
-    times = "1 time" if it.attempts == 1 else f"{it.attempts} times"
-    tried = f", tried {times}: {it.code or it.detail}" if it.attempts else ""
+    tried = f", tried {counted(it.attempts, 'time')}: {it.code or it.detail}" if it.attempts else ""
     return f"{it.status} {step}".rstrip() + tried
 
 

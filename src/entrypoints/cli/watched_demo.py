@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve, field, frozen
 
 from ...adapters.notifications.templates import FileMessageTemplates
+from ...domain.text import counted
 from ..settings import CONSUMERS, Settings
 from ..shutdown import until_signalled
 from ..simulation.courier_ways import Place, geography_of
@@ -158,7 +159,7 @@ class _WatchedDemo:
         checked = await self.container.check()()
         show_results(report, checked)
         if result.taken_over:
-            session().info(f"{len(result.taken_over)} orders that were moved on by hand are left to you")
+            session().info(f"left to you, as moved on by hand: {counted(len(result.taken_over), 'order')}")
         notes = await self._leave(client)
         session().info("\n- ".join(notes) + "\nThe board stays until Ctrl-C.")
         unfinished = report.figures.unfinished > len(result.taken_over)

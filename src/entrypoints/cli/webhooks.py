@@ -50,7 +50,7 @@ async def list_() -> None:
         for it in endpoints
     )
     session().show([described(it) for it in endpoints], rows(*columns, of=cells))
-    session().info(f"{summary.backlog.pending} deliveries are pending, {summary.backlog.failed} have failed")
+    session().info(f"deliveries pending: {summary.backlog.pending}, failed: {summary.backlog.failed}")
 
 
 @app.command

@@ -20,7 +20,7 @@ def test_a_customer_is_exported_then_erased_and_the_check_stays_clean(cli: Comma
     after = cli("customers", "export", customer)
 
     assert (early.code, early.out) == (4, "")
-    assert "1 orders that are not delivered or cancelled" in early.err
+    assert "orders that are not delivered or cancelled: 1;" in early.err
     assert "Planted Street 1" in before.out
     assert "planted@example.org" in before.out
     assert erased["orders"] == 1

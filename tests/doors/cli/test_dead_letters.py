@@ -154,7 +154,7 @@ def test_a_dropped_event_is_gone_and_what_waited_behind_it_is_still_there(parked
 
     [entry] = parked.json("dead-letters", "history")
     assert answer.code == 0
-    assert "events of the order stay parked" in answer.err
+    assert "of the order, to redrive" in answer.err
     assert waiting(parked) == [("o1", 3), ("o2", 2)]
     assert (entry["outcome"], entry["orderId"], entry["sequence"], entry["error"]) == ("dropped", "o1", 2, "ValueError")
     assert (entry["note"]["by"], entry["note"]["reason"]) == ANN[1::2]
@@ -176,7 +176,7 @@ def test_what_was_dropped_is_no_difference_but_a_note_and_is_seen_on_the_orders_
     traced = parked.json("orders", "trace", "o1")
 
     assert report["clean"]
-    assert "analytics has 1 orders with dropped events, which are not compared" in report["report"]["notes"]
+    assert "analytics: not compared: 1 order with dropped events" in report["report"]["notes"]
     assert _of_analytics(traced) == ["handled", *["dropped"] * (len(traced["events"]) - 1)]
 
 

@@ -150,7 +150,7 @@ async def test_an_authorization_of_a_cancelled_order_is_seen_until_it_is_release
     assert metrics["orderflow_authorizations_held"] == 1
     assert differences == ["holds money on a card that nothing will capture"]
     assert [(it["key"], it["status"]) for it in listed] == [("O1:authorize:1", "held")]
-    assert "1 authorizations held" in screen.out
+    assert "1 authorization held" in screen.out
     assert "authorizations_held" not in await installation.findings()
     assert await installation.differences() == []
 

@@ -49,4 +49,4 @@ async def test_a_partition_that_was_emptied_is_found_by_the_doctor_and_its_event
     assert "topic_shortened" not in before.out
     assert "of partition 1" in found["topic_shortened"], found
     assert checked.code == 1
-    assert "5 events from position 1 on are missing" in checked.out
+    assert "missing from position 1 on: 5 events" in checked.out

@@ -329,7 +329,7 @@ async def test_an_order_with_a_missing_record_is_a_difference(
 
     report = await _check(database, topic)
 
-    assert _problems(report, TOPIC) == [f"1 events from position {position} on are missing"]
+    assert _problems(report, TOPIC) == [f"missing from position {position} on: 1 event"]
     assert _problems(report, FOLDS) == ["the log and the topic do not both have all its events"]
 
 
@@ -370,7 +370,7 @@ async def test_events_that_are_held_back_are_a_note_not_a_difference(day: tuple[
     report = await _check(database, topic, share=_half)
 
     assert report.clean, [c.differences[:3] for c in report.comparisons if c.found]
-    assert report.notes == [f"{held} events are held back: the buckets from {HELD_FROM} on are not published"]
+    assert report.notes == [f"held back: {held} events, as the buckets from {HELD_FROM} on are not published"]
 
 
 async def test_the_published_buckets_are_compared_while_others_are_held_back(
@@ -392,7 +392,7 @@ async def test_unpublished_events_are_a_note_not_a_difference(day: tuple[Path, M
     report = await _check(database, topic)
 
     assert report.clean
-    assert report.notes == ["1 events of the log are not on the topic yet"]
+    assert report.notes == ["not on the topic yet: 1 event of the log"]
 
 
 async def _check_all_published(database: Path, topic: MemoryTopic) -> CheckReport:
@@ -414,8 +414,8 @@ async def test_events_that_retention_deleted_are_counted_and_not_compared(day: t
     orders = next(it.compared for it in report.comparisons if it.name == FOLDS)
     assert report.clean, [c.differences[:3] for c in report.comparisons if c.found]
     assert report.notes == [
-        "100 events were deleted from the topic by retention or compaction; not compared",
-        f"{30 - orders} orders of which events were deleted are not compared with the topic",
+        "not compared: 100 events deleted from the topic by retention or compaction",
+        f"not compared with the topic: {30 - orders} orders of which events were deleted",
     ]
 
 
@@ -430,7 +430,7 @@ async def test_an_event_that_is_missing_after_what_retention_deleted_is_a_differ
 
     report = await _check(database, topic)
 
-    assert _problems(report, TOPIC) == ["1 events from position 2 on are missing"]
+    assert _problems(report, TOPIC) == ["missing from position 2 on: 1 event"]
 
 
 async def test_events_that_compaction_deleted_are_counted_and_not_compared(day: tuple[Path, MemoryTopic]) -> None:
@@ -443,7 +443,7 @@ async def test_events_that_compaction_deleted_are_counted_and_not_compared(day: 
 
     deleted = before - len(topic.records)
     assert report.clean, [c.differences[:3] for c in report.comparisons if c.found]
-    assert f"{deleted} events were deleted from the topic by retention or compaction; not compared" in report.notes
+    assert f"not compared: {deleted} events deleted from the topic by retention or compaction" in report.notes
 
 
 async def test_a_topic_that_has_lost_what_was_published_is_a_difference(day: tuple[Path, MemoryTopic]) -> None:
@@ -454,7 +454,7 @@ async def test_a_topic_that_has_lost_what_was_published_is_a_difference(day: tup
     report = await _check_all_published(database, topic)
 
     assert {TOPIC, FOLDS} == _found(report)
-    assert sum(int(problem.split()[0]) for problem in _problems(report, TOPIC)) == lost
+    assert sum(int(problem.split()[-2]) for problem in _problems(report, TOPIC)) == lost
 
 
 async def test_events_that_a_consumer_has_not_handled_are_a_note(day: tuple[Path, MemoryTopic]) -> None:

@@ -186,7 +186,7 @@ async def test_missing_events_are_reported_and_what_is_not_done_is_read_again(
 
     assert await reached(world) == [10]
     assert tape.rewinds >= 1
-    assert any("4 events are missing" in line.message for line in caplog.records)
+    assert any("events missing: 4" in line.message for line in caplog.records)
 
 
 async def test_what_waits_for_missing_events_is_never_done(world: World, records: Sequence[LogRecord]) -> None:

@@ -5,7 +5,7 @@ from orderflow.domain.actor import Actor, Role
 from orderflow.domain.errors import InvalidInput
 from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.payment import PaymentMethod
-from orderflow.domain.text import identifier, text
+from orderflow.domain.text import counted, identifier, text
 
 
 @pytest.mark.parametrize("value", ["a", "~", "!", "order-123", "550e8400-e29b-41d4-a716-446655440000", "x" * 64, "a/1"])
@@ -118,3 +118,8 @@ def test_what_is_no_actor_is_refused(written: str) -> None:
         Actor.parse(written)
 
     assert refused.value.field == "actor"
+
+
+def test_a_number_comes_with_its_noun() -> None:
+    assert [counted(number, "event") for number in (0, 1, 2)] == ["0 events", "1 event", "2 events"]
+    assert [counted(number, "copy", "copies") for number in (1, 3)] == ["1 copy", "3 copies"]

@@ -330,7 +330,7 @@ def test_a_problem_says_what_to_do_about_this_one() -> None:
     [finding] = diagnosis(*UNHEALTHY["consumer_missing"]).findings
 
     assert finding.fix == "`orderflow consume inventory`"
-    assert finding.found == "inventory: 7 events wait, the oldest for 0 s"
+    assert finding.found == "inventory: 7 events waiting, the oldest for 0 s"
 
 
 def test_a_refusal_from_before_the_log_was_repaired_is_none_any_more() -> None:

@@ -94,7 +94,7 @@ def failed(part: str, minute: int) -> KnownProcess:
         (evolve(HEALTHY, parked={"analytics": 2}), ["parked orders: analytics 2"]),
         (
             evolve(HEALTHY, payments=OutstandingPayments(unsettled=2, oldest=AT, declined_refunds=1)),
-            ["payments", "2 without an outcome, 1 refunds declined"],
+            ["payments", "2 without an outcome, 1 refund declined"],
         ),
         (
             evolve(HEALTHY, notifications=Backlog(pending=3, oldest=AT - timedelta(minutes=20), failed=4)),

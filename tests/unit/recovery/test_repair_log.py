@@ -108,7 +108,7 @@ class TestRepairLog:
 
         assert repaired.begun == begun(2, {BUCKET: 1})
         assert report.clean, report
-        assert report.notes == ["1 records of earlier epochs are on the topic and not compared"]
+        assert report.notes == ["not compared: 1 record of earlier epochs on the topic"]
         assert await _handled(restored.shop, restored.topic) == BatchResult(events=2 + len(more), superseded=1)
 
     async def test_what_agrees_is_not_published_again(self) -> None:

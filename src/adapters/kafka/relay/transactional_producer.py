@@ -15,6 +15,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer, Topic
 from ....application.event_log.records import FIRST_EPOCH, LogRecord
 from ....application.noop import noop
 from ....application.relay.ports import OnFlushed
+from ....domain.text import counted
 from ... import wire
 from ..client import ReportingProducer, poll_errors, producer, unavailable
 from ..client_errors import error_text
@@ -87,7 +88,7 @@ class RelayProducer:
             producer.commit_transaction(self.timeout)
             self._ends = after
         except KafkaException as error:
-            unavailable_error = unavailable(f"publishing {len(records)} records", error, self._producer)
+            unavailable_error = unavailable(f"publishing {counted(len(records), 'record')}", error, self._producer)
             self._abort(error)
             raise unavailable_error from error
 

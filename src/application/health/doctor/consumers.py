@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from ....domain.errors import LogBehindTopic
+from ....domain.text import counted
 from ...event_log.records import RELAY
 from ...webhooks.endpoint import WEBHOOKS
 from ..facts import StreamFacts
@@ -98,9 +99,9 @@ def _refusing(observation: Observation) -> Iterator[Finding]:
 def _missing(lag: ReaderLag, observation: Observation) -> Finding:
     waiting = (observation.waiting or {}).get(lag.reader, 0.0)
     if lag.reader == RELAY:
-        return RELAY_MISSING.found(f"{lag.events} events wait, the oldest for {waiting:.0f} s")
+        return RELAY_MISSING.found(f"{counted(lag.events, 'event')} waiting, the oldest for {waiting:.0f} s")
     return CONSUMER_MISSING.found(
-        f"{lag.reader}: {lag.events} events wait, the oldest for {waiting:.0f} s",
+        f"{lag.reader}: {counted(lag.events, 'event')} waiting, the oldest for {waiting:.0f} s",
         fix=_start(lag.reader),
     )
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from ....domain.text import counted
 from ..facts import ENCODING, DatabaseFacts
 from ..observation import Observation
 from .expectations import Expectations
@@ -188,7 +189,7 @@ def _connections(facts: DatabaseFacts, observation: Observation, expected: Expec
     limit = facts.connection_limit
     if needed > facts.max_connections - reserved or (limit is not None and needed > limit):
         yield CONNECTIONS.found(
-            f"{processes} processes with up to {each} connections may need {needed}; "
+            f"{counted(processes, 'process', 'processes')} with up to {each} connections may need {needed}; "
             f"max_connections = {facts.max_connections}, {reserved} of which are reserved"
             + (f"; CONNECTION LIMIT {limit} of the user or the database" if limit is not None else "")
             + f"; {facts.connections} in use now"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
+from ....domain.text import counted
 from ..observation import Observation
 from .expectations import Expectations
 from .finding import Finding, problem, warning
@@ -78,25 +79,25 @@ def check(observation: Observation, _: Expectations) -> Iterator[Finding]:
     if payments := observation.payments:
         if payments.unsettled and payments.oldest:
             yield UNSETTLED.found(
-                f"{payments.unsettled} attempts, the oldest of {payments.oldest:%Y-%m-%d %H:%M:%S} UTC"
+                f"{counted(payments.unsettled, 'attempt')}, the oldest of {payments.oldest:%Y-%m-%d %H:%M:%S} UTC"
             )
         if payments.declined_refunds:
-            yield DECLINED.found(f"{payments.declined_refunds} refunds")
+            yield DECLINED.found(counted(payments.declined_refunds, "refund"))
         if payments.held:
-            yield HELD.found(f"{payments.held} authorizations")
+            yield HELD.found(counted(payments.held, "authorization"))
     if backlog := observation.notifications:
         if backlog.oldest and observation.at - backlog.oldest > OVERDUE_AFTER:
-            yield OVERDUE.found(f"{backlog.pending} are pending, the oldest of {backlog.oldest:%Y-%m-%d %H:%M:%S} UTC")
+            yield OVERDUE.found(f"{backlog.pending} pending, the oldest of {backlog.oldest:%Y-%m-%d %H:%M:%S} UTC")
         if backlog.failed:
-            yield FAILED.found(f"{backlog.failed} notifications")
+            yield FAILED.found(counted(backlog.failed, "notification"))
     if webhooks := observation.webhooks:
         waiting = webhooks.backlog
         if waiting.oldest and observation.at - waiting.oldest > WEBHOOKS_OVERDUE_AFTER:
             yield WEBHOOKS_OVERDUE.found(
-                f"{waiting.pending} are pending, the oldest of {waiting.oldest:%Y-%m-%d %H:%M:%S} UTC; "
-                f"{webhooks.failing} endpoints accept nothing, {webhooks.behind} are behind"
+                f"{waiting.pending} pending, the oldest of {waiting.oldest:%Y-%m-%d %H:%M:%S} UTC; "
+                f"endpoints that accept nothing: {webhooks.failing}, that are behind: {webhooks.behind}"
             )
         if waiting.failed:
-            yield WEBHOOKS_FAILED.found(f"{waiting.failed} webhooks")
+            yield WEBHOOKS_FAILED.found(counted(waiting.failed, "webhook"))
         if webhooks.stopped:
-            yield WEBHOOK_ENDPOINT_STOPPED.found(f"{webhooks.stopped} endpoints")
+            yield WEBHOOK_ENDPOINT_STOPPED.found(counted(webhooks.stopped, "endpoint"))
