@@ -241,6 +241,43 @@ def test_a_search_that_is_refused_after_the_stream_has_begun_is_not_sent_again(l
     look.errors.clear()  # the browser logs each 400
 
 
+def test_a_list_that_cannot_be_read_once_is_read_again_and_the_board_is_live(look: BoardPage, shop: Service) -> None:
+    page = look.page
+    page.route("**/v1/orders:count*", lambda route: route.fulfill(status=503, body="{}"))
+    look.enter("admin:boss")
+    expect(page.get_by_role("status")).to_contain_text("interrupted: the server responded with 503")
+
+    page.unroute_all()
+
+    expect(page.get_by_role("status")).to_contain_text("Live")
+    look.errors.clear()  # the browser logs each 503
+
+
+@pytest.mark.parametrize(
+    ("view", "without", "shown"),
+    [
+        ("#/orders/wait-0", "**/v1/orders/wait-0/timeline", "section[aria-labelledby=events] li"),
+        ("#/operation", "**/v1/operations/rollout", "#share"),
+        ("#/operation", "**/v1/operations/changes", "section[aria-labelledby=title-changes] div > *"),
+        ("#/operation", "**/v1/operations/dead-letters", "dead-letters div > *"),
+    ],
+)
+def test_a_view_reads_again_what_it_could_not_read(
+    look: BoardPage, shop: Service, view: str, without: str, shown: str
+) -> None:
+    page = look.page
+    page.route("**/stream", lambda route: route.fulfill(status=204))  # its events would have the order read again
+    page.route(without, lambda route: route.fulfill(status=503, body="{}"))
+    with page.expect_response(without):
+        look.enter("admin:boss", view)
+    assert page.locator(shown).count() == 0
+
+    page.unroute_all()
+
+    expect(page.locator(shown).first).to_be_visible()
+    look.errors.clear()  # the browser logs each 503
+
+
 def test_a_killed_server_leaves_no_gap_and_no_double(look: BoardPage, shop: Service) -> None:
     look.enter("restaurant:R7")
     before = shop.states("restaurant:R7")["waiting_for_shipper"]

@@ -101,6 +101,18 @@ export async function send(path, { method = "GET", body, headers = {}, signal } 
   throw new ApiError(response.status, problem);
 }
 
+/** Milliseconds after which a view reads again what it could not read. */
+export const READ_AGAIN = 2_000;
+
+/**
+ * True if the same request would be refused again.
+ * @param {unknown} error
+ */
+export function isRefusal(error) {
+  const status = error instanceof ApiError ? error.status : 0;
+  return status >= 400 && status < 500 && status !== 429;
+}
+
 /**
  * Change something: at most once, also if the request is sent again.
  * @param {string} method

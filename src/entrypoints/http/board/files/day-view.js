@@ -1,6 +1,6 @@
 // A simulated day on a map, as it goes by, and the same in tables.
 
-import { call, now } from "./api.js";
+import { call, isRefusal, now, READ_AGAIN } from "./api.js";
 import { dayClock } from "./day-clock.js";
 import { COLOURS, courierAt, DayMap, drawDiamond, drawMark, drawRestaurant } from "./day-map.js";
 import { fill, h, refill, setText } from "./dom.js";
@@ -96,15 +96,16 @@ class DayView extends HTMLElement {
         lifecycle(),
         call("board/day", { signal: this.#stopped.signal }),
       ]);
+      setText(this.#problem, "");
       this.#rules = rules;
       this.#day = day;
       this.#map = new DayMap(this.#canvas, day);
       this.#makeLegend(rules);
       this.#count();
     } catch (error) {
-      if (!this.#stopped.signal.aborted) {
-        setText(this.#problem, `The map cannot be read: ${error instanceof Error ? error.message : error}`);
-      }
+      if (this.#stopped.signal.aborted) return;
+      setText(this.#problem, `The map cannot be read: ${error instanceof Error ? error.message : error}`);
+      if (!isRefusal(error)) setTimeout(() => this.#read(), READ_AGAIN);
     }
   }
 

@@ -1,6 +1,6 @@
 // Parked orders by consumer and error: tried again one by one with the progress shown, or dropped.
 
-import { call } from "./api.js";
+import { call, isRefusal, READ_AGAIN } from "./api.js";
 import { ask, explain } from "./dialog.js";
 import { fill, h, refill, setText } from "./dom.js";
 import { counted, dateTime, number } from "./format.js";
@@ -41,7 +41,9 @@ class DeadLetters extends HTMLElement {
       const found = await call(`${PATH}${filter}`, { signal });
       this.#draw(found.groups, consumer === "" ? [] : found.orders);
     } catch (error) {
-      if (!signal.aborted) setText(this.#progress, explain(error));
+      if (signal.aborted) return;
+      setText(this.#progress, explain(error));
+      if (!isRefusal(error)) setTimeout(() => signal.aborted || this.read(), READ_AGAIN);
     }
   }
 

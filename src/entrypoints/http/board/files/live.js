@@ -22,9 +22,10 @@ export class Orders {
   byId = new Map();
   /** @type {Map<string, Count>} */
   counts = new Map();
-  /** Refused: the filter is none. @type {"connecting" | "live" | "interrupted" | "refused"} */
-  status = "connecting";
-  problem = "";
+  /** What is wrong with the stream, and with the latest list; empty if nothing is. */
+  #problems = { stream: "", list: "" };
+  #isRead = false;
+  #isRefused = false;
   #stopped = new AbortController();
   #changed;
   #filter;
@@ -47,10 +48,21 @@ export class Orders {
     follow(`v1/stream${query(parties)}`, {
       signal: this.#stopped.signal,
       receive: (message) => this.#receive(message),
-      status: (isOpen, problem) => this.#say(isOpen, problem),
+      status: (_, problem) => this.#found("stream", problem),
     });
     this.#list();
     this.#timed = setInterval(() => this.#listSoon(), AGAIN); // what waits for a shipper changes without a word to us
+  }
+
+  /** Refused: the filter is none. @returns {"connecting" | "live" | "interrupted" | "refused"} */
+  get status() {
+    if (this.#isRefused) return "refused";
+    if (this.problem !== "") return "interrupted";
+    return this.#isRead ? "live" : "connecting";
+  }
+
+  get problem() {
+    return this.#problems.list || this.#problems.stream;
   }
 
   stop() {
@@ -69,18 +81,14 @@ export class Orders {
     return { orders: Math.max(counted?.orders ?? here, here), more: counted?.more ?? false };
   }
 
-  /** @param {boolean} isOpen @param {string} problem */
-  #say(isOpen, problem) {
-    if (this.status === "refused") return;
-    if (isOpen && this.status === "live") return;
-    this.status = isOpen ? (this.status === "interrupted" ? "live" : this.status) : "interrupted";
-    this.problem = problem;
+  /** @param {"stream" | "list"} where @param {string} problem */
+  #found(where, problem) {
+    this.#problems[where] = problem;
     this.#changed();
   }
 
   /** @param {import("./stream.js").Message} message */
   #receive({ type, data }) {
-    if (this.status === "refused") return;
     const message = JSON.parse(data);
     if (type === "end") return; // the stream is followed again
     if (type === "snapshot") {
@@ -89,7 +97,7 @@ export class Orders {
         for (const order of message.orders) this.#keep(order);
       }
       if (message.last) {
-        if (!this.#isListed) this.status = "live";
+        if (!this.#isListed) this.#isRead = true;
         this.#listSoon();
       }
     } else if (this.#isListed) this.#listSoon();
@@ -110,7 +118,7 @@ export class Orders {
 
   /** List a moment later, once for all changes until then, also if they never pause. */
   #listSoon() {
-    if (this.#timer !== 0 || this.status === "refused") return;
+    if (this.#timer !== 0 || this.#stopped.signal.aborted) return;
     this.#timer = setTimeout(() => {
       this.#timer = 0;
       this.#list();
@@ -139,16 +147,13 @@ export class Orders {
       if (this.#isListed) this.byId.clear();
       else for (const [id, order] of this.byId) if (FINAL.includes(order.state)) this.byId.delete(id);
       for (const order of pages.flatMap((page) => page.orders)) this.#keep(order);
-      if (this.#isListed) this.status = "live";
-      this.#changed();
+      if (this.#isListed) this.#isRead = true;
+      this.#found("list", "");
     } catch (error) {
       if (this.#stopped.signal.aborted) return;
-      this.#say(false, error instanceof Error ? error.message : String(error));
-      if (/** @type {any} */ (error).status === 400) {
-        this.status = "refused";
-        this.stop();
-      }
-      this.#changed();
+      this.#isRefused = /** @type {any} */ (error).status === 400;
+      if (this.#isRefused) this.stop();
+      this.#found("list", error instanceof Error ? error.message : String(error));
       this.#listSoon();
     } finally {
       this.#listing = false;

@@ -1,6 +1,6 @@
 // The operation of the service: processes, lag, rollout, parked orders, findings. Each change asks for a reason.
 
-import { call, currentSession } from "./api.js";
+import { call, currentSession, isRefusal, READ_AGAIN } from "./api.js";
 import { lines } from "./charts.js";
 import { ask, explain } from "./dialog.js";
 import { custom, fill, h, refill, setText } from "./dom.js";
@@ -202,7 +202,7 @@ class OperationView extends HTMLElement {
         ),
       );
     } catch (error) {
-      if (!this.#stopped.signal.aborted) setText(this.#problem, explain(error));
+      this.#failed(error, () => this.#readRollout());
     }
   }
 
@@ -275,8 +275,15 @@ class OperationView extends HTMLElement {
             ),
       );
     } catch (error) {
-      if (!this.#stopped.signal.aborted) setText(this.#problem, explain(error));
+      this.#failed(error, () => this.#readChanges());
     }
+  }
+
+  /** @param {unknown} error @param {() => void} read */
+  #failed(error, read) {
+    if (this.#stopped.signal.aborted) return;
+    setText(this.#problem, explain(error));
+    if (!isRefusal(error)) setTimeout(read, READ_AGAIN);
   }
 }
 

@@ -1,6 +1,6 @@
 // One order: its facts, its way, its events, and what the person may do with it now. It follows the order live.
 
-import { call, currentSession, now, orderPath, query } from "./api.js";
+import { call, currentSession, isRefusal, now, orderPath, query, READ_AGAIN } from "./api.js";
 import { explain } from "./dialog.js";
 import { fill, h, refill, setText } from "./dom.js";
 import { age, dateTime, duration, stateName } from "./format.js";
@@ -146,6 +146,7 @@ class OrderView extends HTMLElement {
       return;
     }
     this.#reading = true;
+    clearTimeout(this.#tracing);
     try {
       const path = orderPath(this.#id);
       const signal = this.#stopped.signal;
@@ -166,8 +167,10 @@ class OrderView extends HTMLElement {
       this.#draw(actions, notified.notifications, traced);
       this.#readLater(traced, notified.notifications);
     } catch (error) {
-      if (!this.#stopped.signal.aborted) setText(this.#problem, explain(error));
+      if (this.#stopped.signal.aborted) return;
+      setText(this.#problem, explain(error));
       this.#say();
+      if (!isRefusal(error)) this.#tracing = setTimeout(() => this.#read(), READ_AGAIN);
     } finally {
       this.#reading = false;
       if (this.#again) {
@@ -184,7 +187,6 @@ class OrderView extends HTMLElement {
    * @param {import("./types.js").Notification[]} notifications
    */
   #readLater(traced, notifications) {
-    clearTimeout(this.#tracing);
     const waits = traced?.events.some((/** @type {any} */ each) =>
       each.handled.some((/** @type {any} */ it) => it.state === "waiting"),
     );

@@ -1,6 +1,6 @@
 // Reads server-sent events with the session of this page. EventSource cannot send its headers.
 
-import { send } from "./api.js";
+import { isRefusal, send } from "./api.js";
 
 /** @typedef {{id: string, type: string, data: string}} Message */
 
@@ -30,9 +30,8 @@ export async function follow(path, { signal, receive, status = () => {} }) {
       status(false, "the stream has ended");
     } catch (error) {
       if (signal.aborted) return;
-      const refused = /** @type {any} */ (error).status;
       status(false, error instanceof Error ? error.message : String(error));
-      if (refused >= 400 && refused < 500 && refused !== 429) return;
+      if (isRefusal(error)) return;
     }
     await new Promise((resolve) => setTimeout(resolve, pause * (0.75 + Math.random() / 2)));
     pause = Math.min(pause * 2, LONGEST_PAUSE);
