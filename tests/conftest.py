@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.databases import emptied, migrated, migrated_database
 from tests.support.kafka import KafkaBroker, KafkaOfTheRun, find_kafka, kafka_of_the_run
@@ -15,6 +16,9 @@ from tests.support.pgbouncer import PgBouncer
 from tests.support.postgres import PostgresServer, find_postgres
 from tests.support.servers import obtain, started
 from tests.support.smtp import SmtpServer
+
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")  # how long an example takes is the machine's doing
 
 FIGURE = "figure"
 """The name of what a test adds to its ``user_properties`` to have it said at the end of the run."""

@@ -33,7 +33,13 @@ class MonitoredInstallation:
     processes: Mapping[str, RunningProcess]
 
     def status(self) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = self.here.run("status", "--interval", "0")
+        """The status once everything has answered in time, which a busy server may not do at the first look."""
+
+        def complete() -> Any:
+            answer = self.here.stack.command_line("--json", "status", "--interval", "0")
+            return answer.data if answer.code == 0 else None
+
+        found: Mapping[str, Any] = eventually(complete, every=0.2, that="everything answers")
         return found
 
     def metrics(self, process: str) -> Samples:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from attrs import evolve
@@ -22,6 +23,7 @@ from tests.support.servers import obtain
 from tests.support.waiting import eventually, eventually_async
 from tests.unit.health.observations import HEALTHY, WANTED
 
+T = TypeVar("T")
 TOPIC = "order-events"
 CONFIG = {"min.insync.replicas": "1", "unclean.leader.election.enable": "true", "retention.ms": "-1"}
 COORDINATORS = ("__consumer_offsets", "__transaction_state")
@@ -57,14 +59,17 @@ async def test_records_that_an_unclean_election_lost_are_found_by_the_doctor_and
     second.process.pause()
     await wait_until(lambda: in_sync(cluster) == {1}, "the first broker has the only replica")
     await publish(here, lost)
+    whole = await wait_until(lambda: ends(cluster), "the first broker answers as the leader")
 
     first.process.pause()
     second.process.resume()
     await wait_until(lambda: leaders(cluster) == {2}, "the second broker leads")
     # It may not know it yet, and would still copy what the first one has.
-    await wait_until(lambda: leaders_answer(cluster), "the second broker answers as the leader")
+    left = await wait_until(lambda: ends(cluster), "the second broker answers as the leader")
+    assert left[1] < whole[1]
     first.process.resume()
     await wait_until(lambda: in_sync(cluster) == {1, 2}, "the first broker follows")
+    assert await wait_until(lambda: ends(cluster), "both brokers are there") == left
     missed = await asyncio.to_thread(eventually, lambda: shortened(here), every=0.5, that="the doctor misses records")
     await publish(here, later)
     checked = await asyncio.to_thread(here.command_line, "--json", "check")
@@ -108,9 +113,9 @@ def shortened(here: Here) -> str:
     return next((finding["found"] for finding in findings if finding["code"] == "topic_shortened"), "")
 
 
-async def wait_until(condition: Callable[[], bool], that: str) -> None:
-    """Wait for ``condition``, which asks the brokers with a new client each time."""
-    await asyncio.to_thread(eventually, condition, every=0.5, that=that)
+async def wait_until(condition: Callable[[], T], that: str) -> T:
+    """Return the first true value of ``condition``, which asks the brokers with a new client each time."""
+    return await asyncio.to_thread(eventually, condition, every=0.5, that=that)
 
 
 async def publish(here: Here, orders: list[str]) -> None:
@@ -141,15 +146,15 @@ def in_sync(cluster: LocalKafka) -> set[int]:
     return {broker for partition in partitions(cluster, TOPIC) for broker in partition.isrs}
 
 
-def leaders_answer(cluster: LocalKafka) -> bool:
-    """Return whether the leader of each partition answers for it."""
+def ends(cluster: LocalKafka) -> list[int]:
+    """Return the end of each partition; nothing until the leader of each answers for it."""
     client = AdminClient({"bootstrap.servers": cluster.bootstrap_servers, "log_level": 0})
     latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-    ends = client.list_offsets({TopicPartition(TOPIC, each): latest for each in range(3)}, request_timeout=10)
+    asked = client.list_offsets({TopicPartition(TOPIC, each): latest for each in range(3)}, request_timeout=10)
     try:
-        return all(end.result(15).offset >= 0 for end in ends.values())
+        return [asked[each].result(15).offset for each in sorted(asked, key=lambda it: it.partition)]
     except KafkaException:
-        return False
+        return []
 
 
 def leaders(cluster: LocalKafka, topic: str = TOPIC) -> set[int]:

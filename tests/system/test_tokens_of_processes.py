@@ -8,23 +8,22 @@ import pytest
 
 from tests.conftest import FIGURE
 from tests.support.commands import CommandLine
+from tests.support.databases import migrated_database
 from tests.support.installation import Installation, installation
+from tests.support.postgres import PostgresServer
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="module")
-def orderflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    folder = tmp_path_factory.mktemp("tokens")
-    with installation(Stack(folder, f"sqlite:///{folder}/orderflow.db", "", "orders")) as here:
+def orderflow(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with installation(Stack(tmp_path_factory.mktemp("tokens"), migrated_database(postgres), "", "orders")) as here:
         yield here
 
 
 @pytest.fixture(scope="module")
 def cli(orderflow: Installation) -> CommandLine:
-    command_line = orderflow.stack.command_line
-    command_line.json("db", "upgrade")
-    return command_line
+    return orderflow.stack.command_line
 
 
 @pytest.fixture(scope="module")

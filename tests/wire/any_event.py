@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from orderflow.adapters import wire
 from orderflow.application.event_log.records import LogRecord, bucket_of
@@ -20,9 +19,6 @@ from orderflow.domain.events import (
 from orderflow.domain.lifecycle import OrderState
 from orderflow.domain.money import Money
 from orderflow.domain.payment import PaymentMethod, PaymentStatus
-
-patiently = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""Settings for property tests on a busy machine."""
 
 identifiers = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=64)
 times = st.datetimes(timezones=st.just(UTC)).map(lambda time: time.replace(fold=0))

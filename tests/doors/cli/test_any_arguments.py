@@ -90,7 +90,6 @@ def test_any_arguments_end_in_a_documented_exit_code(
     @given(st.data())
     @settings(
         max_examples=EXAMPLES,
-        deadline=None,
         derandomize=True,
         database=None,
         suppress_health_check=list(HealthCheck),

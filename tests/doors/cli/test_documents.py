@@ -9,8 +9,6 @@ from hypothesis.strategies import booleans, dictionaries, integers, lists, none,
 from orderflow.domain.errors import InvalidInput
 from orderflow.entrypoints.cli.documents import Documents
 
-from tests.wire.any_event import patiently
-
 LIMIT = 1_000
 values = recursive(
     none() | booleans() | integers() | text(), lambda inner: lists(inner) | dictionaries(text(), inner), max_leaves=8
@@ -24,7 +22,6 @@ def divided(data: bytes, size: int = 10_000, limit: int = LIMIT) -> list[tuple[i
     return [(each.line, each.content) for each in [*found, *documents.end()]]
 
 
-@patiently
 @given(lists(values, max_size=6), integers(1, 40), sampled_from([None, 1]), booleans())
 def test_the_elements_of_an_array_are_found_in_parts_of_any_size(
     elements: list[object], size: int, indent: int | None, ascii_only: bool

@@ -109,7 +109,6 @@ def test_every_response_in_a_sequence_of_requests_in_all_roles_is_as_documented(
     @settings(
         max_examples=int(SEQUENCES or 60),
         derandomize=SEQUENCES is None,
-        deadline=None,
         database=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),

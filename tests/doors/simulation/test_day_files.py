@@ -182,7 +182,7 @@ def test_a_file_without_an_end_is_read_only_so_far(folder, monkeypatch):
         read_day(folder)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(crowded_days())
 def test_every_day_is_read_back_equal(day: Day):
     with TemporaryDirectory() as there:

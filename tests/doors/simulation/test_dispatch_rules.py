@@ -10,7 +10,7 @@ from .days import courier, crowded_days, day, order
 from .dispatch_rules import broken_rules
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(crowded_days())
 def test_every_plan_keeps_the_rules(small_day: Day):
     steps = plan_day(small_day)
@@ -20,7 +20,7 @@ def test_every_plan_keeps_the_rules(small_day: Day):
     assert broken == []
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(crowded_days())
 def test_the_order_of_the_rows_changes_nothing(crowded: Day):
     reverse = evolve(crowded, orders=crowded.orders[::-1], couriers=crowded.couriers[::-1])

@@ -1,7 +1,7 @@
 """The figures of a day, counted by hand."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from orderflow.domain.lifecycle import OrderState
 from orderflow.entrypoints.simulation.figures import DayFigures, Outcome, day_figures
@@ -54,7 +54,6 @@ def test_percentiles_are_by_nearest_rank(minutes, median, p90):
     assert (figures.median_minutes, figures.p90_minutes) == (median, p90)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 200), min_size=1))
 def test_a_percentile_is_the_least_time_that_so_many_per_cent_do_not_exceed(minutes):
     figures = day_figures([delivered(taken) for taken in minutes], target_minutes=40)

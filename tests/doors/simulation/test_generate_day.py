@@ -11,7 +11,7 @@ from orderflow.entrypoints.simulation.generate_day import CLOSES, LAST_SHIFT_END
 from .days import planned_figures
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(orders=st.integers(1, 300), seed=st.integers(0, 2**64))
 def test_a_day_has_the_requested_orders_and_is_valid(orders, seed):
     day = generate_day(orders, seed)

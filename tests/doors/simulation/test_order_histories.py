@@ -31,7 +31,7 @@ def as_bytes(histories: Histories) -> Iterator[bytes]:
             yield repr((event.id, event)).encode()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(crowded_days())
 def test_every_order_ends_and_is_the_fold_of_its_events(day: Day):
     histories = order_histories(day)
@@ -41,7 +41,7 @@ def test_every_order_ends_and_is_the_fold_of_its_events(day: Day):
     assert all(fold(histories.events[key]) == facts_of(order) for key, order in histories.orders.items())
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(orders=st.integers(1, 60), seed=st.integers(0, 10_000))
 def test_every_generated_day_keeps_the_rules_to_its_end(orders: int, seed: int):
     day = generate_day(orders, seed)

@@ -10,7 +10,6 @@ from time import monotonic
 
 import psutil
 import pytest
-from attrs import evolve
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined]
 from orderflow.adapters import wire
@@ -67,15 +66,21 @@ def relay(new_relay: NewRelay, kafka_settings: KafkaSettings) -> KafkaRelayTopic
 
 async def published(storage: MemoryStorage, relay: KafkaRelayTopic, *, events: int) -> None:
     """Publish until so many events are."""
-    pending, count = PublishPending(storage.log, relay, storage.cursors), 0
+    pending, count, problem = PublishPending(storage.log, relay, storage.cursors), 0, ""
 
-    async def a_batch() -> int:
-        with suppress(StreamUnavailable):  # the relays' group changes; a relay asks again
-            return await pending()
-        return 0
+    async def all_are() -> bool:
+        nonlocal count, problem
+        try:
+            count += await pending()
+        except StreamUnavailable as error:  # the relays' group changes; a relay asks again
+            problem = str(error)
+        return count >= events
 
-    while count < events:
-        count += await eventually_async(a_batch, that="a batch is published")
+    try:
+        await eventually_async(all_are, deadline=400, that=f"{events} events are published")
+    except AssertionError as error:
+        error.add_note(f"{count} were; the latest problem: {problem}")
+        raise
     await pending.store_cursors()
 
 
@@ -369,7 +374,7 @@ class TestOpenTransactions:
     ) -> None:
         arguments = [sys.executable, str(PROGRAM), kafka_settings.bootstrap_servers, kafka_settings.topic, "50", "10"]
         paused, killed = (OwnProcess([*arguments, fate], tmp_path / fate) for fate in ("SIGSTOP", "SIGKILL"))
-        successor = new_relay(evolve(kafka_settings, properties=QUICK))
+        successor = new_relay(kafka_settings)
         try:
             paused.start()
             eventually(lambda: _stands_still(paused), that="the first relay has stopped itself")

@@ -23,7 +23,6 @@ from tests.support.commands import CommandLine
 from tests.support.published import NpmPackage
 from tests.support.servers import obtain
 from tests.wire import ORDER_CREATED, ORDER_STATE_CHANGED
-from tests.wire.any_event import patiently
 
 PUBLISHED = Path(__file__).parents[3] / "docs" / "contract"
 SPECIFICATION = NpmPackage(
@@ -140,7 +139,6 @@ HEADERS = MESSAGES["order.created"]["examples"][0]["headers"]
 ANY_HEADER = schema({"$ref": "#/components/schemas/RecordHeaders"})
 
 
-@patiently
 @given(
     name=sampled_from(sorted(HEADERS)),
     value=one_of(

@@ -155,7 +155,7 @@ def damaged(draw: st.DrawFn) -> Events:
     return renumbered(tuple(events)) if draw(st.integers(0, 3)) else tuple(events)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(damaged())
 def test_a_damaged_history_passes_only_if_an_order_could_have_had_it(events: Events) -> None:
     try:

@@ -4,7 +4,7 @@ import decimal
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from orderflow.domain.errors import InvalidInput
 from orderflow.domain.money import MAX_AMOUNT, Money, exact, total_of
@@ -158,7 +158,6 @@ def test_no_arithmetic_uses_the_decimal_context_of_the_application() -> None:
 amounts = st.decimals(min_value=-(10**6), max_value=10**6, places=2).map(lambda amount: Money(amount, "EUR"))
 
 
-@settings(deadline=None)
 @given(amounts, amounts, st.integers(0, 999))
 def test_money_adds_and_multiplies_like_whole_cents(one: Money, other: Money, times: int) -> None:
     cents = lambda money: int(money.amount * 100)  # noqa: E731

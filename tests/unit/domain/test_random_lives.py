@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from itertools import pairwise
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 from orderflow.domain.actor import Actor, Role
@@ -164,6 +164,4 @@ class RandomLives(RuleBasedStateMachine):
 
 
 TestRandomLives = RandomLives.TestCase
-TestRandomLives.settings = settings(
-    max_examples=30, stateful_step_count=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+TestRandomLives.settings = settings(max_examples=30, stateful_step_count=50)

@@ -13,7 +13,7 @@ from orderflow.adapters.wire import TopicQuality
 from orderflow.application.event_log.records import BUCKETS, LogRecord, UnrecognizedRecord, bucket_of
 from orderflow.domain.errors import UndecodableEvent
 
-from tests.wire.any_event import cancelled, patiently, records
+from tests.wire.any_event import cancelled, records
 
 OURS = wire.record(cancelled(shipper_id="S1"), bucket=bucket_of("order-123"), position=42, correlation_id="request-1")
 HEADERS: tuple[tuple[str, bytes | None], ...] = tuple(wire.headers(OURS, source="/orderflow"))
@@ -55,7 +55,6 @@ def json_values() -> st.SearchStrategy[bytes]:
     )
 
 
-@patiently
 @example(Message(topic="t", partition=0, offset=0, key=b"k", value=b"v", headers=None, timestamp=(0, -1)))
 @example(Message(topic="t", partition=0, offset=0, headers=[("ce_subject", None)], timestamp=(1, 2**63 - 1)))
 @given(_messages())
@@ -78,7 +77,6 @@ def test_every_message_is_an_event_of_ours_or_is_set_aside_within_bounds(message
             wire.decode_record(record)
 
 
-@patiently
 @given(_messages())
 def test_every_message_can_be_judged(message: Message) -> None:
     quality = TopicQuality(from_beginning=True)

@@ -96,6 +96,4 @@ class RandomCommands(RuleBasedStateMachine):
 
 
 TestRandomCommands = RandomCommands.TestCase
-TestRandomCommands.settings = settings(
-    max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
-)
+TestRandomCommands.settings = settings(max_examples=25, stateful_step_count=30, suppress_health_check=list(HealthCheck))

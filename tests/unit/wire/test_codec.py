@@ -16,7 +16,7 @@ from orderflow.domain.events import EVENT_TYPES, OrderCancelled, OrderCreated, O
 from orderflow.domain.money import Money
 
 from tests.wire import ORDER_CREATED, ORDER_STATE_CHANGED
-from tests.wire.any_event import AN_HOUR, cancelled, events, patiently, records
+from tests.wire.any_event import AN_HOUR, cancelled, events, records
 
 
 def minified(text: bytes) -> bytes:
@@ -45,7 +45,6 @@ def test_a_published_sample_is_encoded_again_to_the_same_json(sample: bytes) -> 
     assert written == minified(sample)
 
 
-@patiently
 @given(events())
 def test_an_event_is_read_back_as_it_was_written_to_the_last_digit(event: OrderEvent) -> None:
     body = wire.encode(event)
@@ -55,7 +54,6 @@ def test_an_event_is_read_back_as_it_was_written_to_the_last_digit(event: OrderE
     assert repr(read) == repr(event)
 
 
-@patiently
 @given(events())
 def test_an_envelope_is_written_again_to_the_same_bytes(event: OrderEvent) -> None:
     body = wire.encode(event)
@@ -176,7 +174,6 @@ def test_an_event_of_another_application_is_not_part_of_the_contract() -> None:
         wire.encode(event)
 
 
-@patiently
 @given(records)
 def test_a_record_carries_its_event(record: LogRecord) -> None:
     event = wire.decode_record(record)

@@ -11,7 +11,7 @@ from orderflow.adapters.wire.headers import HeaderValues
 from orderflow.application.event_log.records import LogRecord
 from orderflow.domain.errors import UndecodableEvent
 
-from tests.wire.any_event import cancelled, patiently, records
+from tests.wire.any_event import cancelled, records
 
 _headers = import_module("orderflow.adapters.wire.headers")  # the package has a function of that name
 RECORD = wire.record(
@@ -56,7 +56,6 @@ def test_an_absent_value_has_no_header() -> None:
     assert {"correlation-id", "traceparent"}.isdisjoint(dict(headers))
 
 
-@patiently
 @given(records)
 def test_a_record_is_read_back_from_its_headers_key_and_value(record: LogRecord) -> None:
     headers = wire.headers(record, source=SOURCE)
@@ -75,7 +74,6 @@ NEARLY = st.one_of(
 NAMES = st.sampled_from([name for name, _ in wire.headers(RECORD, source=SOURCE)])
 
 
-@patiently
 @given(
     changed=st.lists(st.tuples(NAMES, NEARLY), max_size=3),
     missing=st.sets(NAMES, max_size=2),

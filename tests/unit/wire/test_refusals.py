@@ -12,7 +12,7 @@ from orderflow.domain.errors import UndecodableEvent
 from orderflow.domain.events import OrderEvent
 
 from tests.wire import ORDER_CREATED, ORDER_STATE_CHANGED
-from tests.wire.any_event import events, patiently
+from tests.wire.any_event import events
 
 MISSING = object()
 
@@ -243,7 +243,6 @@ def test_a_huge_value_of_a_repeated_field_is_shown_by_its_beginning() -> None:
     assert len(str(error)) < 300
 
 
-@patiently
 @given(st.binary(max_size=300))
 def test_no_bytes_raise_another_error(body: bytes) -> None:
     with suppress(UndecodableEvent):
@@ -273,14 +272,12 @@ def damaged_events(draw: st.DrawFn) -> bytes:
     return body[:at] + noise + body[at + len(noise) :]
 
 
-@patiently
 @given(damaged_events())
 def test_a_damaged_event_is_read_or_refused_and_nothing_else(body: bytes) -> None:
     with suppress(UndecodableEvent):
         assert isinstance(wire.decode(body, sequence=1), OrderEvent)
 
 
-@patiently
 @given(damaged_events())
 def test_what_is_refused_is_what_checking_finds(body: bytes) -> None:
     refused = []

@@ -14,7 +14,7 @@ from orderflow.adapters.wire.contract import write_schemas as schema
 from orderflow.domain.events import OrderEvent
 
 from tests.wire import ORDER_CREATED, ORDER_STATE_CHANGED
-from tests.wire.any_event import events, patiently
+from tests.wire.any_event import events
 
 SCHEMAS = wire.schemas()
 ENVELOPE = Draft202012Validator(SCHEMAS["envelope"])
@@ -74,7 +74,6 @@ def test_the_published_samples_conform_to_the_schema(sample: bytes) -> None:
     assert errors == []
 
 
-@patiently
 @given(events())
 def test_every_encoded_event_conforms_to_the_schema(event: OrderEvent) -> None:
     said = json.loads(wire.encode(event), parse_float=Decimal)

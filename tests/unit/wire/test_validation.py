@@ -9,7 +9,7 @@ from orderflow.adapters import wire
 from orderflow.application.event_log.records import BUCKETS, LogRecord, bucket_of
 
 from tests.wire import ORDER_CREATED, ORDER_STATE_CHANGED
-from tests.wire.any_event import cancelled, patiently, records
+from tests.wire.any_event import cancelled, records
 
 SOURCE = "/orderflow"
 CANCELLED = cancelled(shipper_id="S1")
@@ -27,7 +27,6 @@ def paths(problems: Iterable[wire.FieldProblem]) -> list[str]:
     return [problem.path for problem in problems]
 
 
-@patiently
 @given(records)
 def test_a_record_that_was_written_has_no_problem(record: LogRecord) -> None:
     headers = wire.headers(record, source=SOURCE)
