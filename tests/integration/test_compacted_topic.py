@@ -5,13 +5,6 @@ import json
 from itertools import count
 from pathlib import Path
 
-from confluent_kafka.admin import (  # type: ignore[attr-defined]
-    AdminClient,
-    AlterConfigOpType,
-    ConfigEntry,
-    ConfigResource,
-    ResourceType,
-)
 from orderflow.entrypoints.settings import Settings
 from orderflow.testing.orders import assigned, placed
 
@@ -26,14 +19,6 @@ SOON = {
     "delete.retention.ms": "0",
 }
 ORDERS = [f"order-{number}" for number in range(20)]
-
-
-def compact(kafka: KafkaBroker, topic: str) -> None:
-    """Have Kafka delete all but the last record of each key from now on."""
-    policy = ConfigEntry("cleanup.policy", "compact", incremental_operation=AlterConfigOpType.SET)
-    changed = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[policy])
-    client = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
-    client.incremental_alter_configs([changed])[changed].result(60)
 
 
 async def test_events_that_compaction_deleted_are_counted_and_are_no_differences(
@@ -55,7 +40,8 @@ async def test_events_that_compaction_deleted_are_counted_and_are_no_differences
             await placed(storage, order_id)
             await assigned(storage, order_id, "S1")
         await caught_up(container)
-        await asyncio.to_thread(compact, kafka, topic_name)  # not earlier: consumers would miss what is deleted
+        # Not earlier: consumers would miss what is deleted.
+        await asyncio.to_thread(kafka.alter_topic, topic_name, cleanup_policy="compact")
 
         async def is_compacted() -> bool:
             for _ in range(3):

@@ -9,7 +9,16 @@ from types import TracebackType
 from typing import Self
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, ClusterMetadata, NewTopic, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    AlterConfigOpType,
+    ClusterMetadata,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    OffsetSpec,
+    ResourceType,
+)
 
 from ..process import last_words
 from ..servers import not_ours, started
@@ -117,6 +126,19 @@ class KafkaBroker:
             error.add_note(f"the leaders by partition: {leaders}\n{self.last_words()}")
             raise
         eventually(every_leader_answers, that=f"the leader of every partition of {name} answers")
+
+    def alter_topic(self, name: str, **config: str) -> None:
+        """Change properties of a topic, with underscores for their dots.
+
+        :raises KafkaException: when Kafka refuses.
+        """
+        changes = [
+            ConfigEntry(key.replace("_", "."), value, incremental_operation=AlterConfigOpType.SET)
+            for key, value in config.items()
+        ]
+        topic = ConfigResource(ResourceType.TOPIC, name, incremental_configs=changes)
+        admin = self._admin()  # its futures fail when it is gone
+        admin.incremental_alter_configs([topic])[topic].result(60)
 
     def tool(self, main: str, *arguments: str, deadline: float = 60.0) -> str:
         """Return the output of a command-line tool of Kafka, which is named by its main class.
