@@ -15,6 +15,7 @@ const PATH = "v1/operations/dead-letters";
 const REASON = { name: "reason", label: "Reason", long: true, hint: "It is recorded with your name." };
 
 class DeadLetters extends HTMLElement {
+  #problem = h("p", { class: "problem", role: "alert" });
   #groups = h("div");
   #orders = h("div");
   #progress = h("p", { role: "status", class: "quiet" });
@@ -23,7 +24,7 @@ class DeadLetters extends HTMLElement {
   #reading = new AbortController();
 
   connectedCallback() {
-    fill(this, this.#progress, this.#groups, this.#orders);
+    fill(this, this.#problem, this.#progress, this.#groups, this.#orders);
     this.read();
   }
 
@@ -39,10 +40,11 @@ class DeadLetters extends HTMLElement {
       const { consumer, error } = this.#shown;
       const filter = consumer === "" ? "" : `?${new URLSearchParams({ consumer, error })}`;
       const found = await call(`${PATH}${filter}`, { signal });
+      setText(this.#problem, "");
       this.#draw(found.groups, consumer === "" ? [] : found.orders);
     } catch (error) {
       if (signal.aborted) return;
-      setText(this.#progress, explain(error));
+      setText(this.#problem, explain(error));
       if (!isRefusal(error)) setTimeout(() => signal.aborted || this.read(), READ_AGAIN);
     }
   }
