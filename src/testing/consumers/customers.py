@@ -162,7 +162,7 @@ class PersonalDataContract:
 
         [entry] = await world.storage.maintenance_log.history(limit=5, kinds=[MaintenanceKind.ERASE])
         assert (entry.note.by, entry.note.reason) == ("ann", "asked for it")
-        assert entry.detail == "customer C1: 1 orders, 0 notifications"
+        assert entry.detail == "customer C1: 1 order, 0 notifications"
 
     async def test_nothing_is_erased_while_an_order_is_open(self, world: World) -> None:
         await lived(world)
