@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 from attrs import define, field
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Route, sync_playwright
 
 from tests.support.browser import BROWSER
 from tests.support.installation import Installation, RunningProcess
@@ -193,6 +193,16 @@ class BoardPage:
         self.page.get_by_label("Id", exact=True).fill(id_)
         self.page.get_by_role("button", name="Enter").click()
         self.page.get_by_role("navigation").wait_for()
+
+    def hold(self, requests: re.Pattern[str]) -> list[Route]:
+        """Hold back the requests whose URL matches, each until it is continued."""
+        held: list[Route] = []
+
+        def keep(route: Route) -> None:
+            held.append(route)
+
+        self.page.route(requests, keep)
+        return held
 
     def go(self, view: str) -> None:
         self.page.evaluate("view => { location.hash = view }", view)

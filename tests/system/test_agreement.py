@@ -37,6 +37,7 @@ class MonitoredInstallation:
 
         def complete() -> Any:
             answer = self.here.stack.command_line("--json", "status", "--interval", "0")
+            assert answer.code in (0, 5), answer
             return answer.data if answer.code == 0 else None
 
         found: Mapping[str, Any] = eventually(complete, every=0.2, that="everything answers")

@@ -222,8 +222,7 @@ def test_a_search_that_is_refused_after_the_stream_has_begun_is_not_sent_again(l
     expect(page.get_by_role("status")).to_contain_text("Live")
     snapshot = 'event: snapshot\ndata: {"first": true, "last": true, "orders": []}\n\n'
     page.route("**/v1/stream", lambda route: route.fulfill(content_type="text/event-stream", body=snapshot))
-    held: list[Route] = []
-    page.route(re.compile("q=%00"), lambda route: held.insert(0, route))
+    held = look.hold(re.compile("q=%00"))
 
     look.go("#/orders?q=%00")
 
@@ -433,8 +432,7 @@ def test_the_orders_of_one_error_do_not_come_below_the_name_of_another(look: Boa
     parked(shop, "park-5", error="KeyError")
     look.enter("admin:boss", "#/operation")
     section = look.page.locator("section", has=look.page.get_by_role("heading", name="Parked orders"))
-    held: list[Route] = []
-    look.page.route(re.compile("error=ValueError"), lambda route: held.insert(0, route))
+    held = look.hold(re.compile("error=ValueError"))
 
     section.get_by_role("row", name="ValueError").get_by_role("button", name="Show the orders").click()
     section.get_by_role("row", name="KeyError").get_by_role("button", name="Show the orders").click()

@@ -98,12 +98,10 @@ def _refusing(observation: Observation) -> Iterator[Finding]:
 
 def _missing(lag: ReaderLag, observation: Observation) -> Finding:
     waiting = (observation.waiting or {}).get(lag.reader, 0.0)
+    found = f"{counted(lag.events, 'event')} waiting, the oldest for {waiting:.0f} s"
     if lag.reader == RELAY:
-        return RELAY_MISSING.found(f"{counted(lag.events, 'event')} waiting, the oldest for {waiting:.0f} s")
-    return CONSUMER_MISSING.found(
-        f"{lag.reader}: {counted(lag.events, 'event')} waiting, the oldest for {waiting:.0f} s",
-        fix=_start(lag.reader),
-    )
+        return RELAY_MISSING.found(found)
+    return CONSUMER_MISSING.found(f"{lag.reader}: {found}", fix=_start(lag.reader))
 
 
 def _start(reader: str) -> str:
