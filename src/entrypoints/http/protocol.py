@@ -23,6 +23,8 @@ MAX_BUFFERED = 64 * 1024
 """Bytes of a body that are received before the application reads them."""
 MAX_PIPELINED = 64
 """Requests that a client may send before it has the response to the first."""
+LINGER_SECONDS = 1.0
+"""Seconds without a byte after which a connection is closed whose request was refused before it was received."""
 
 _PIECE = 16 * 1024
 """Bytes that are parsed before it is checked how many of them were no part of a body."""
@@ -61,7 +63,13 @@ class HttpProtocol(asyncio.Protocol):
         self.parsed: RequestCycle | None = None
         """The request of which the body is being received."""
         self.refuses_input = False
-        """True once nothing more is read: the connection ends with the response to what was read."""
+        """True once what arrives is ignored: the connection ends with the response to what was read."""
+        self.input_ended = False
+        """True once the client has shut down its side of the connection."""
+        self.lingers = False
+        """True once all responses are written, and what the client still sends is ignored."""
+        self.ignored = True
+        """True if something that is ignored has arrived since ``_linger`` looked last."""
         self.headers: list[tuple[bytes, bytes]] = []
         self.target = b""
         self.in_head = False
@@ -106,12 +114,22 @@ class HttpProtocol(asyncio.Protocol):
             cycle.disconnect()
         self.writable.set()
 
-    def eof_received(self) -> None:
-        """Let the transport close the connection when all is written, or when the client does not read it."""
+    def eof_received(self) -> bool:
+        """Respond to complete requests of a client that shut down its side, and let the transport close otherwise.
+
+        The client of a live stream ends it so, and TLS has no connections of one side.
+        """
+        self.input_ended = True
+        complete = bool(self.cycles) and self.cycles[-1].received and not self.cycles[0].live
+        if complete and self.below is None and not self.lingers:
+            self._read_no_more()
+            return True
         self._await_reader()
+        return False
 
     def data_received(self, data: bytes) -> None:
         if self.refuses_input or self.transport.is_closing():
+            self.ignored = True
             return
         try:
             for start in range(0, len(data), _PIECE):
@@ -222,7 +240,10 @@ class HttpProtocol(asyncio.Protocol):
         if self.transport.is_closing():
             return
         if not cycle.keep_alive:
-            self.close()
+            if cycle.received and not self.refuses_input:
+                self.close()
+            else:
+                self._end()
             return
         self.transport.resume_reading()
         if self.cycles:
@@ -234,7 +255,7 @@ class HttpProtocol(asyncio.Protocol):
 
     def fail(self, cycle: RequestCycle) -> None:
         """End a response that the application left incomplete."""
-        if self.transport.is_closing():
+        if self.lingers or self.transport.is_closing():
             return
         if cycle.started:
             self.transport.abort()
@@ -251,7 +272,7 @@ class HttpProtocol(asyncio.Protocol):
 
     def shutdown(self) -> None:
         """Close the connection after the response that is in progress, as uvicorn's server asks at its end."""
-        if not self.cycles:
+        if self.lingers or not self.cycles:
             self.close()
         else:
             self.cycles[0].keep_alive = False
@@ -296,14 +317,43 @@ class HttpProtocol(asyncio.Protocol):
             self._refuse(status)
 
     def _refuse(self, status: int) -> None:
-        retry = b"Retry-After: 1\r\n" if status in (408, 503) else b""
+        may_retry = status in (408, 503)
+        retry = b"Retry-After: 1\r\n" if may_retry else b""
         self.transport.write(STATUS_LINES[status] + b"Connection: close\r\n" + retry + b"Content-Length: 0\r\n\r\n")
-        self.close()
+        if may_retry:  # slow clients, and those above a limit, are not waited for
+            self.close()
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        """End the connection after its last response, which a client that is still sending has yet to read.
+
+        A closed socket resets a connection on which more arrives, and such a client may lose the response (RFC 9112,
+        section 9.6). So what it sends is ignored until it ends, for ``read_seconds`` at most.
+        """
+        if self.input_ended:
+            self.close()
+            return
+        for cycle in self.cycles:
+            cycle.disconnect()
+        self.refuses_input = self.lingers = True
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.transport.resume_reading()
+        self._linger(self.loop.time() + self.connected.limits.read_seconds)
+
+    def _linger(self, until: float) -> None:
+        self._stop_waiting()
+        if self.ignored and self.loop.time() < until:
+            self.ignored = False
+            self.deadline = self.loop.call_later(LINGER_SECONDS, self._linger, until)
+        else:
+            self.close()
 
     def _close_if_idle(self) -> None:
         remaining = self.idle_since + self.idle_seconds - self.loop.time()
         self.idle_timer = None
-        if self.cycles or self.in_head or self.transport.is_closing():
+        if self.cycles or self.in_head or self.lingers or self.transport.is_closing():
             return
         if remaining > 0:
             self.idle_timer = self.loop.call_later(remaining, self._close_if_idle)

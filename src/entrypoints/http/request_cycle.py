@@ -49,6 +49,8 @@ class RequestCycle:
     """True once the application has the whole body."""
     started: bool = field(default=False, init=False)
     ended: bool = field(default=False, init=False)
+    live: bool = field(default=False, init=False)
+    """True if the response is a live stream, which goes on until the client ends it."""
     disconnected: bool = field(default=False, init=False)
     arrived: asyncio.Event = field(factory=asyncio.Event, init=False)
     _head: bytes = field(default=b"", init=False)
@@ -73,7 +75,7 @@ class RequestCycle:
             self.connection.fail(self)
 
     async def receive(self) -> dict[str, Any]:
-        if self.expects_continue and not self.started:
+        if self.expects_continue and not (self.started or self.disconnected):
             self.expects_continue = False
             self.connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         while not (self.disconnected or self.ended or self.body or (self.received and not self.delivered)):
@@ -107,6 +109,8 @@ class RequestCycle:
             lowered = name.lower()
             if lowered == b"content-length":
                 self._remaining = int(value)
+            elif lowered == b"content-type":
+                self.live = value.startswith(b"text/event-stream")
             elif lowered == b"connection":  # this end decides
                 self.keep_alive = self.keep_alive and value.lower() != b"close"
                 continue

@@ -3,15 +3,16 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from httpx import AsyncClient
 from orderflow.adapters.telemetry import Instruments
 from orderflow.adapters.telemetry.metrics import catalogue
 from orderflow.entrypoints.http import connections
+from orderflow.entrypoints.http.protocol import HttpProtocol
 
-from tests.integration.http.conftest import served
+from tests.integration.http.conftest import sent_whole, served
 from tests.support.door import BOSS, Installation, ServedApi, an_order
 from tests.support.garbage import living
 from tests.support.metrics import Samples
@@ -135,6 +136,77 @@ async def test_connections_above_the_limit_are_refused(installation: Installatio
     assert refused.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
     assert b"Retry-After: 1\r\n" in refused
     assert admitted.startswith(b"HTTP/1.1 200 ")
+
+
+NOPE = b"POST /nope HTTP/1.1\r\nHost: localhost\r\n"
+LARGE = 20 * 1024 * 1024
+DECLARED = b"Content-Length: %d\r\n\r\n" % LARGE
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+MORE_THAN_IS_READ = {
+    "no resource": (NOPE + DECLARED + LARGE * b" ", b"404"),
+    "in chunks": (NOPE + CHUNKED + LARGE // 4096 * (b"1000\r\n" + 4096 * b" " + b"\r\n"), b"404"),
+    "too large": (HEAD + DECLARED + LARGE * b" ", b"413"),
+    "no caller": (HEAD.replace(b"X-Actor", b"X-Other") + DECLARED + LARGE * b" ", b"401"),
+    "headers": (HEAD + LARGE // 8 * b"X-A: b\r\n", b"431"),
+    "no HTTP": (LARGE * b"\x16", b"400"),
+    "after the last request": (b"GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" + LARGE * b" ", b"200"),
+}
+
+
+@pytest.mark.parametrize("name", MORE_THAN_IS_READ)
+async def test_a_client_that_sends_more_than_is_read_gets_its_response(installation: Installation, name: str) -> None:
+    request, status = MORE_THAN_IS_READ[name]
+    async with served(installation.app()) as server:
+        response = await asyncio.to_thread(sent_whole, server, request)
+
+    assert response.startswith(b"HTTP/1.1 " + status)
+    assert response.count(b"HTTP/1.1 ") == 1
+
+
+async def test_a_client_that_never_ends_what_is_ignored_is_disconnected(installation: Installation) -> None:
+    async with served(installation.app(), read_seconds=0.2) as server, connected(server) as (_, writer):
+        writer.write(NOPE + b"Content-Length: %d\r\n\r\n" % 10**12)
+        with suppress(ConnectionError):
+            while True:
+                writer.write(b"x" * 65_536)
+                await writer.drain()
+
+
+async def test_a_server_that_ends_does_not_wait_for_what_it_ignores(installation: Installation) -> None:
+    async with asyncio.timeout(DEADLINE):
+        async with served(installation.app(), read_seconds=3_600) as server, connected(server) as (reader, writer):
+            writer.write(NOPE + b"Content-Length: %d\r\n\r\n" % 10**12)
+            await reader.read()
+
+
+@pytest.mark.parametrize("number", [1, 3])
+async def test_a_client_that_sends_nothing_more_gets_its_responses(installation: Installation, number: int) -> None:
+    answer = asyncio.Event()
+
+    async def slow() -> None:
+        await answer.wait()
+
+    app = installation.app(checks={"database": slow})
+    async with served(app) as server, connected(server) as (reader, writer):
+        writer.write(number * b"GET /readyz HTTP/1.1\r\nHost: door\r\n\r\n")
+        writer.write_eof()
+        await eventually_async(lambda: len(input_ended()) == 1)
+        answer.set()
+        response = await reader.read()
+
+    assert response.count(b"HTTP/1.1 ") == number
+
+
+def input_ended() -> list[HttpProtocol]:
+    return [each for each in living(HttpProtocol) if each.input_ended and not each.transport.is_closing()]
+
+
+async def test_a_client_that_ends_within_a_request_is_disconnected(installation: Installation) -> None:
+    async with served(installation.app()) as server, connected(server) as (reader, writer):
+        writer.write(HEAD + b"Content-Length: 10\r\n\r\n{")
+        writer.write_eof()
+
+        assert await reader.read() == b""
 
 
 async def test_garbage_in_the_middle_of_a_response_closes_the_connection(installation: Installation) -> None:

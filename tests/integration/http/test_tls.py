@@ -15,6 +15,7 @@ from orderflow.adapters.telemetry import Instruments
 from orderflow.adapters.telemetry.metrics import catalogue
 from orderflow.entrypoints.http import tls
 
+from tests.integration.http.conftest import sent_whole
 from tests.support.certificates import Certificates
 from tests.support.door import BOSS, Installation, ServedApi, an_order, served
 from tests.support.metrics import Samples
@@ -64,6 +65,18 @@ async def ended(reader: asyncio.StreamReader) -> bytes:
 
 def refusals(instruments: Instruments) -> dict[str, float]:
     return dict(Samples.counted(instruments).by(catalogue.HTTP_REFUSALS, "reason"))
+
+
+async def test_a_client_that_sends_more_than_is_read_gets_its_response_by_tls(
+    installation: Installation, certificates: Certificates
+) -> None:
+    length = 20 * 1024 * 1024
+    request = b"POST /nope HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % length + length * b" "
+
+    async with served(installation.app(), tls=certificates.files()) as server:
+        response = await asyncio.to_thread(sent_whole, server, request, certificates.client())
+
+    assert response.startswith(b"HTTP/1.1 404 ")
 
 
 async def test_orders_are_placed_read_and_followed_by_tls(
