@@ -22,6 +22,7 @@ from ...application.streams.place import MAX_PLACE, Place
 from ...application.streams.use_cases import StreamUseCases
 from ...domain.actor import Actor
 from ...domain.errors import InvalidInput, NotFound, NotPermitted, Unavailable
+from ...domain.text import shown
 from .calls import ORDER_CALL, Call
 from .log_limit import LogLimit
 from .openapi import CORRELATION, problems
@@ -180,6 +181,12 @@ async def stream(
     """Send server-sent events: id is the event's number, event is its type, data is the event. Ends with the order."""
     last_sequence = _number(last_event_id)
     found = await call.use_cases.get_order(call.order, by=call.by)
+    if last_sequence > found.version:  # of another database, or of this one before it was restored
+        raise InvalidInput(
+            "Last-Event-ID",
+            f"order {shown(found.id)} has no event {last_sequence}",
+            f"0 to {found.version}, its latest event",
+        )
     if found.state.terminal and last_sequence >= found.version:
         return Response(None, status_code=204)  # type: ignore[return-value]
     events = _streams(call).of_order(call.order, last_sequence, call.by, call.authorized)

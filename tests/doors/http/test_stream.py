@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -195,6 +196,18 @@ async def test_an_invalid_last_event_id_is_named(boss: AsyncClient, seen: str) -
 
     assert answer.status_code == 400
     assert [fault["header"] for fault in answer.json()["errors"]] == ["Last-Event-ID"]
+
+
+@pytest.mark.parametrize("finish", [placed, delivered])
+async def test_a_last_event_id_that_the_order_has_not_reached_is_refused(boss: AsyncClient, finish: Any) -> None:
+    await finish(boss)
+    version = (await boss.get("/v1/orders/O1")).json()["version"]
+
+    answer = await boss.get("/v1/orders/O1/stream", headers={"Last-Event-ID": "99"})
+
+    assert answer.status_code == 400
+    problem = {"problem": "order 'O1' has no event 99", "allowed": f"0 to {version}, its latest event"}
+    assert answer.json()["errors"] == [{"header": "Last-Event-ID", **problem}]
 
 
 async def test_many_streams_that_end_leave_few_log_lines(
