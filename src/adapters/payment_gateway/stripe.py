@@ -155,9 +155,8 @@ class StripeGateway:
         try:
             return await _sent(self.client.v1.payment_intents.retrieve_async(reference))
         except InvalidRequestError as error:
-            if error.http_status == 404:
-                return None
-            raise _unavailable(error) from error
+            _require_missing(error)
+            return None
 
     async def _searched(self, key: str) -> PaymentIntent | None:
         """Search the PaymentIntent with that key. Stripe's search knows a new one after about a minute."""
@@ -183,8 +182,9 @@ class StripeGateway:
                 if not page.has_more:
                     return None
                 page = await _sent(page.next_page_async())
-        except InvalidRequestError:
-            return None  # there is no such payment or refund
+        except InvalidRequestError as error:
+            _require_missing(error)
+            return None
 
 
 def stripe_amount(money: Money) -> int | None:
@@ -233,6 +233,12 @@ def _unavailable(error: StripeError) -> GatewayUnavailable:
     """Translate an error of which the outcome is unknown. Stripe's text may have a part of a key, and is left out."""
     status = f", status {error.http_status}" if error.http_status else ""
     return GatewayUnavailable("stripe", f"{type(error).__name__}{status}{f', {error.code}' if error.code else ''}")
+
+
+def _require_missing(error: InvalidRequestError) -> None:
+    """Raise GatewayUnavailable for a refusal other than that there is no such object."""
+    if error.http_status != 404 and error.code != "resource_missing":  # with 400, if a parameter names the object
+        raise _unavailable(error) from error
 
 
 def _declined(error: CardError | InvalidRequestError) -> GatewayResponse:

@@ -161,6 +161,23 @@ async def test_a_refund_is_made_once_although_stripe_has_forgotten_its_key(
     assert len(stripe.refunds) == 1
 
 
+@pytest.mark.parametrize("by_id", [True, False])
+async def test_a_refund_is_missing_only_if_stripe_says_so(
+    gateway: StripeGateway, stripe: StripeServer, by_id: bool
+) -> None:
+    capture = (await gateway.authorize(order_id="O1", card_token=OK, amount=eur("25.50"), key="a")).reference
+    await gateway.capture(authorization=capture, amount=eur("25.50"), key="c")
+    refund = await gateway.refund(capture=capture, amount=eur("5"), key="r")
+    reference = refund.reference if by_id else capture
+    stripe.trouble = lambda method, path: 400 if method == "GET" and "refunds" in path else None
+
+    with pytest.raises(GatewayUnavailable, match="status 400"):
+        await gateway.find(kind=AttemptKind.REFUND, key="r", reference=reference)
+    with pytest.raises(GatewayUnavailable, match="status 400"):
+        await gateway.refund(capture=capture, amount=eur("5"), key="r")
+    assert len(stripe.refunds) == 1
+
+
 @pytest.mark.parametrize("status", [401, 403, 409, 429, 500, 503])
 async def test_an_outcome_that_is_not_known_is_an_error_without_stripes_text(
     gateway: StripeGateway, stripe: StripeServer, status: int
