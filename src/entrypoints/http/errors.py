@@ -62,7 +62,12 @@ STATUS: Mapping[type[Exception], int] = {
 RETRY_AFTER: Mapping[type[OrderFlowError], int] = {RequestRunning: 1, StorageBusy: 1, Unavailable: 5}
 """Seconds after which a retry may succeed."""
 
-_RENAMED = {413: "Content Too Large", 422: "Unprocessable Content"}
+_RENAMED = {
+    413: "Content Too Large",
+    414: "URI Too Long",
+    416: "Range Not Satisfiable",
+    422: "Unprocessable Content",
+}
 """Reason phrases of RFC 9110 that http.HTTPStatus has only since Python 3.13."""
 
 CODES: Mapping[int, str] = {

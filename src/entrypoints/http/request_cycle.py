@@ -10,8 +10,9 @@ from typing import Any, Protocol
 from attrs import define, field
 
 from .connections import Connections
+from .errors import title_of
 
-STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in http.HTTPStatus}
+STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, title_of(status).encode()) for status in http.HTTPStatus}
 _LINE_END = re.compile(rb"[\r\n\0]")
 
 logger = logging.getLogger("orderflow.http")

@@ -145,7 +145,7 @@ CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 MORE_THAN_IS_READ = {
     "no resource": (NOPE + DECLARED + LARGE * b" ", b"404"),
     "in chunks": (NOPE + CHUNKED + LARGE // 4096 * (b"1000\r\n" + 4096 * b" " + b"\r\n"), b"404"),
-    "too large": (HEAD + DECLARED + LARGE * b" ", b"413"),
+    "too large": (HEAD + DECLARED + LARGE * b" ", b"413 Content Too Large\r\n"),
     "no caller": (HEAD.replace(b"X-Actor", b"X-Other") + DECLARED + LARGE * b" ", b"401"),
     "headers": (HEAD + LARGE // 8 * b"X-A: b\r\n", b"431"),
     "no HTTP": (LARGE * b"\x16", b"400"),
