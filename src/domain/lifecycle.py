@@ -109,16 +109,3 @@ def transition(source: OrderState, target: OrderState) -> Transition | None:
 
 def next_states(source: OrderState) -> tuple[OrderState, ...]:
     return tuple(t.target for t in TRANSITIONS if t.source is source)
-
-
-def state_diagram() -> str:
-    """Return the table as a Mermaid state diagram; a test checks that docs/states.md shows it."""
-    lines = ["stateDiagram-v2", f"    [*] --> {OrderState.WAITING_FOR_SHIPPER}"]
-    for t in TRANSITIONS:
-        roles = ", ".join(role if it is Relation.ANY else f"{it} {role}" for role, it in t.by.items())
-        label = roles + (f" [{t.guard}]" if t.guard else "")
-        if (t.source, t.target) == (_W, _P):
-            label += ", or by assigning a shipper"
-        lines.append(f"    {t.source} --> {t.target}: {label}")
-    lines += [f"    {state} --> [*]" for state in OrderState if state.terminal]
-    return "\n".join(lines) + "\n"
