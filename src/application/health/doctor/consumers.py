@@ -79,7 +79,10 @@ def check(observation: Observation, expected: Expectations) -> Iterator[Finding]
     yield from _groups(observation, missing)
     for known in observation.processes or ():
         if known.gone:
-            yield GONE.found(_gone(known.process.kind, known.process.host, known.process.pid, known.silent))
+            process = known.process
+            yield GONE.found(
+                f"{process.kind} on {process.host} (process {process.pid}), silent for {known.silent:.0f} s"
+            )
     for consumer, orders in sorted((observation.parked or {}).items()):
         yield PARKED.found(f"{consumer}: {orders}")
 
@@ -120,7 +123,3 @@ def _groups(observation: Observation, reported: set[str]) -> Iterator[Finding]:
         behind = group.lag(observation.stream.topic) if reader != RELAY else 0
         if not group.members and (behind or reader in pending) and reader not in reported:
             yield NO_MEMBERS.found(f"group {group.name} has no member, and {behind} offsets to read")
-
-
-def _gone(kind: str, host: str, pid: int, silent: float) -> str:
-    return f"{kind} on {host} (process {pid}), silent for {silent:.0f} s"

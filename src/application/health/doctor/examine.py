@@ -1,6 +1,7 @@
 """Examines an installation: observes it once, and applies all diagnostics."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from attrs import frozen
 
@@ -23,36 +24,31 @@ from . import (
 from .expectations import Expectations
 from .finding import Diagnostic, Finding, Severity
 
-Check = Callable[[Observation, Expectations], Iterator[Finding]]
 
-CHECKS: Sequence[Check] = (
-    connections.check,
-    versions.check,
-    database.check,
-    topic.check,
-    dead_letters.check,
-    consumers.check,
-    undelivered.check,
-    clocks.check,
-    tokens.check,
-    api.check,
-    payment_gateway.check,
-    prices.check,
+class Checks(Protocol):
+    """A module with the checks of one part of the installation, and the diagnostics that they may find."""
+
+    @property
+    def DIAGNOSTICS(self) -> Sequence[Diagnostic]: ...
+
+    def check(self, observation: Observation, expected: Expectations, /) -> Iterator[Finding]: ...
+
+
+CHECKS: Sequence[Checks] = (
+    connections,
+    versions,
+    database,
+    topic,
+    dead_letters,
+    consumers,
+    undelivered,
+    clocks,
+    tokens,
+    api,
+    payment_gateway,
+    prices,
 )
-DIAGNOSTICS: Sequence[Diagnostic] = (
-    *connections.DIAGNOSTICS,
-    *versions.DIAGNOSTICS,
-    *database.DIAGNOSTICS,
-    *topic.DIAGNOSTICS,
-    *dead_letters.DIAGNOSTICS,
-    *consumers.DIAGNOSTICS,
-    *undelivered.DIAGNOSTICS,
-    *clocks.DIAGNOSTICS,
-    *tokens.DIAGNOSTICS,
-    *api.DIAGNOSTICS,
-    *payment_gateway.DIAGNOSTICS,
-    *prices.DIAGNOSTICS,
-)
+DIAGNOSTICS: Sequence[Diagnostic] = tuple(diagnostic for checks in CHECKS for diagnostic in checks.DIAGNOSTICS)
 """All diagnostics, by the part of the installation that they are about."""
 _FIRST = list(Severity)
 
@@ -61,7 +57,6 @@ _FIRST = list(Severity)
 class DoctorReport:
     """The result: ``findings``, the most severe first. ``reached``: every server answered."""
 
-    observation: Observation
     findings: Sequence[Finding]
     reached: bool
 
@@ -84,13 +79,9 @@ class Examine:
 
 def diagnosis(observation: Observation, expected: Expectations) -> DoctorReport:
     """Return the findings of an observation."""
-    findings = [finding for check in CHECKS for finding in check(observation, expected)]
-    unreached = {diagnostic.code for server in connections.UNREACHED.values() for diagnostic in server.values()}
-    unreached.add(connections.UNANSWERED.code)
+    findings = [finding for checks in CHECKS for finding in checks.check(observation, expected)]
+    unreached = {connections.UNANSWERED, *(it for reasons in connections.UNREACHED.values() for it in reasons.values())}
     return DoctorReport(
-        observation=observation,
         findings=sorted(findings, key=lambda finding: _FIRST.index(finding.severity)),
-        reached=not any(
-            finding.code in unreached or finding.code == connections.UNANSWERED.code for finding in findings
-        ),
+        reached=not any(finding.diagnostic in unreached for finding in findings),
     )
