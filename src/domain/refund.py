@@ -1,5 +1,6 @@
 """The refunds of an order: what is asked for, what was declined, and what was paid back."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 
@@ -66,34 +67,23 @@ class Refunds:
 
     def after(self, step: RefundStep, amount: Decimal, total: Decimal) -> "Refunds | None":
         """Return the refunds after ``step``; None if it cannot follow."""
-        sources = {
-            RefundStep.REQUESTED: self.remainder(total),
-            RefundStep.REPEATED: self.declined,
-            RefundStep.SUCCEEDED: self.requested,
-            RefundStep.DECLINED: self.requested,
-            RefundStep.SETTLED: self.declined,
-            RefundStep.FAILED: self.paid_back,
-            RefundStep.HANDED_BACK: self.remainder(total),
-        }
-        if not 0 < amount <= sources[step]:
+        source, target = _MOVES[step]
+        available = self.remainder(total) if source is None else getattr(self, source)
+        if not 0 < amount <= available:
             return None
-        match step:
-            case RefundStep.REQUESTED:
-                return evolve(self, requested=EXACT.add(self.requested, amount))
-            case RefundStep.REPEATED:
-                requested, declined = EXACT.add(self.requested, amount), EXACT.subtract(self.declined, amount)
-                return evolve(self, requested=requested, declined=declined)
-            case RefundStep.SUCCEEDED:
-                requested, paid_back = EXACT.subtract(self.requested, amount), EXACT.add(self.paid_back, amount)
-                return evolve(self, requested=requested, paid_back=paid_back)
-            case RefundStep.DECLINED:
-                requested, declined = EXACT.subtract(self.requested, amount), EXACT.add(self.declined, amount)
-                return evolve(self, requested=requested, declined=declined)
-            case RefundStep.SETTLED:
-                declined, paid_back = EXACT.subtract(self.declined, amount), EXACT.add(self.paid_back, amount)
-                return evolve(self, declined=declined, paid_back=paid_back)
-            case RefundStep.FAILED:
-                paid_back, declined = EXACT.subtract(self.paid_back, amount), EXACT.add(self.declined, amount)
-                return evolve(self, paid_back=paid_back, declined=declined)
-            case RefundStep.HANDED_BACK:
-                return evolve(self, paid_back=EXACT.add(self.paid_back, amount))
+        moved = {target: EXACT.add(getattr(self, target), amount)}
+        if source is not None:
+            moved[source] = EXACT.subtract(available, amount)
+        return evolve(self, **moved)
+
+
+_MOVES: Mapping[RefundStep, tuple[str | None, str]] = {
+    RefundStep.REQUESTED: (None, "requested"),
+    RefundStep.REPEATED: ("declined", "requested"),
+    RefundStep.SUCCEEDED: ("requested", "paid_back"),
+    RefundStep.DECLINED: ("requested", "declined"),
+    RefundStep.SETTLED: ("declined", "paid_back"),
+    RefundStep.FAILED: ("paid_back", "declined"),
+    RefundStep.HANDED_BACK: (None, "paid_back"),
+}
+"""From which amount of the refunds to which each step moves money; None: from what is left of the payment."""
