@@ -1,11 +1,9 @@
 """Checks whether the mail server accepts a connection and the login."""
 
-from time import monotonic
-
 from aiosmtplib import SMTP, SMTPException
 from attrs import field, frozen
 
-from ...application.health.facts import ConnectionFailure, MailFacts
+from ...application.health.facts import ConnectionFailure
 from .smtp_errors import error_text, failure_reason
 
 
@@ -15,10 +13,9 @@ class SmtpHealth:
 
     client: SMTP = field(repr=False)
 
-    async def facts(self) -> MailFacts | ConnectionFailure:
-        began = monotonic()
+    async def failure(self) -> ConnectionFailure | None:
         try:
             async with self.client:
-                return MailFacts(took=monotonic() - began)
+                return None
         except (SMTPException, OSError) as failure:
             return ConnectionFailure(failure_reason(failure), error_text(failure))

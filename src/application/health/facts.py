@@ -149,13 +149,6 @@ class StreamFacts:
 
 
 @frozen
-class MailFacts:
-    """The facts about a mail server that accepted the login; ``took`` are the seconds it took."""
-
-    took: float
-
-
-@frozen
 class CertificateFacts:
     """The facts about the API's certificate."""
 
@@ -164,13 +157,6 @@ class CertificateFacts:
 
 OIDC = "oidc"
 """The part of a process in which failures to read the keys of the OpenID provider are noted."""
-
-
-@frozen
-class IdentityFacts:
-    """The facts about an OpenID provider that answered; ``keys`` is the number of its usable keys."""
-
-    keys: int
 
 
 class DatabaseHealth(Protocol):
@@ -195,10 +181,10 @@ class StreamHealth(Protocol):
 
 
 class MailHealth(Protocol):
-    """Reads the facts about the mail server."""
+    """Tries the mail server."""
 
-    async def facts(self) -> MailFacts | ConnectionFailure:
-        """Log in, and return how long that took. Sends nothing and raises nothing."""
+    async def failure(self) -> ConnectionFailure | None:
+        """Log in, and return why that failed; None if it did not. Sends nothing and raises nothing."""
         ...
 
 
@@ -211,8 +197,8 @@ class CertificateHealth(Protocol):
 
 
 class IdentityHealth(Protocol):
-    """Reads the facts about the OpenID provider whose tokens the API accepts."""
+    """Tries the OpenID provider whose tokens the API accepts."""
 
-    async def facts(self) -> IdentityFacts:
-        """Read its keys, and return the facts. Raises Unavailable."""
+    async def check(self) -> None:
+        """Read its keys. Raises Unavailable."""
         ...

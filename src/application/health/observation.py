@@ -10,7 +10,7 @@ from ..orders.payment_attempts import OutstandingPayments
 from ..recovery.epochs import Epochs
 from ..rollout.rollout import RolloutState
 from ..webhooks.summary import WebhookSummary
-from .facts import CertificateFacts, ConnectionFailure, DatabaseFacts, IdentityFacts, MailFacts, StreamFacts
+from .facts import CertificateFacts, ConnectionFailure, DatabaseFacts, StreamFacts
 from .lag import ReaderLag
 from .processes import KnownProcess
 
@@ -29,19 +29,19 @@ class ParkedOrder:
 class Observation:
     """The facts at the time ``at``. A field is None if it could not be read; ``unanswered`` has the reason by name.
 
-    ``stream`` is also None if no Kafka is configured, ``mail`` if no mail is sent or it was not requested; so are the
-    API's ``certificate``, without TLS, and the OpenID provider, ``identity``. ``waiting``
-    is the age in seconds of the oldest event that each reader has yet to handle. ``latest`` are the orders that were
-    parked, or failed again, last. ``tokens``: there has been a token; ``customer_tokens``: a customer has a valid one;
-    ``prices``: a restaurant has a price.
+    ``stream`` is also None if no Kafka is configured, and the API's ``certificate`` without TLS or if it was not
+    requested. ``mail`` and ``identity`` are the failures of the mail server and the OpenID provider, None without one.
+    ``waiting`` is the age in seconds of the oldest event that each reader has yet to handle. ``latest`` are the orders
+    that were parked, or failed again, last. ``tokens``: there has been a token; ``customer_tokens``: a customer has a
+    valid one; ``prices``: a restaurant has a price.
     """
 
     at: datetime
     database: DatabaseFacts | ConnectionFailure
     stream: StreamFacts | ConnectionFailure | None = None
-    mail: MailFacts | ConnectionFailure | None = None
+    mail: ConnectionFailure | None = None
     certificate: CertificateFacts | ConnectionFailure | None = None
-    identity: IdentityFacts | ConnectionFailure | None = None
+    identity: ConnectionFailure | None = None
     processes: Sequence[KnownProcess] | None = None
     head: int | None = None
     readers: Sequence[ReaderLag] | None = None

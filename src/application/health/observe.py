@@ -28,9 +28,7 @@ from .facts import (
     DatabaseFacts,
     DatabaseHealth,
     FailureReason,
-    IdentityFacts,
     IdentityHealth,
-    MailFacts,
     MailHealth,
     StreamFacts,
     StreamHealth,
@@ -167,14 +165,14 @@ class Observe:
     async def _stream(self, clock: bool) -> StreamFacts | ConnectionFailure | None:
         return None if self.stream is None else await self._result(self.stream.facts(clock=clock))
 
-    async def _mail(self, requested: bool) -> MailFacts | ConnectionFailure | None:
-        return await self._result(self.mail.facts()) if requested and self.mail is not None else None
+    async def _mail(self, requested: bool) -> ConnectionFailure | None:
+        return await self._result(self.mail.failure()) if requested and self.mail is not None else None
 
     async def _certificate(self, requested: bool) -> CertificateFacts | ConnectionFailure | None:
         return await self._result(self.certificate.facts()) if requested and self.certificate is not None else None
 
-    async def _identity(self, requested: bool) -> IdentityFacts | ConnectionFailure | None:
-        return await self._result(self.identity.facts()) if requested and self.identity is not None else None
+    async def _identity(self, requested: bool) -> ConnectionFailure | None:
+        return await self._result(self.identity.check()) if requested and self.identity is not None else None
 
     async def _result(self, query: Awaitable[T]) -> T | ConnectionFailure:
         """Return the answer, or the reason why there is none."""

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from ...adapters.telemetry import Instruments
 from ...adapters.telemetry.metrics import catalogue
-from ...application.health.facts import OIDC, IdentityFacts
+from ...application.health.facts import OIDC
 from ...domain.actor import Role
 from ...domain.errors import NotConfigured
 from ..settings import Settings
@@ -59,12 +59,12 @@ class IdentityProbe:
 
     settings: Settings
 
-    async def facts(self) -> IdentityFacts:
+    async def check(self) -> None:
         from ...adapters.oidc import KeySet
 
         keys = KeySet(self.settings.oidc_issuer, self.settings.oidc_jwks_url, pause_seconds=0.0)
         try:
-            return IdentityFacts(keys=await keys.read())
+            await keys.read()
         finally:
             await keys.close()
 

@@ -12,7 +12,6 @@ import trustme
 from attrs import evolve, frozen
 from orderflow import InvalidInput, Settings
 from orderflow.application.health.doctor import diagnosis
-from orderflow.application.health.facts import ConnectionFailure
 from orderflow.application.notifications.ports import Notifier
 from orderflow.domain.errors import ChannelUnavailable
 from orderflow.entrypoints.wiring import mail as of_mail
@@ -100,8 +99,8 @@ async def test_mail_goes_encrypted_to_a_server_whose_name_is_certified_once_the_
 async def found(settings: Settings, patience: float = 20) -> dict[str, str]:
     """Return the doctor's findings on the mail server, by code. ``patience`` limits the seconds for each answer."""
     watch = of_mail.smtp_health(settings, patience=patience)
-    seen = await watch.facts()
-    look = evolve(HEALTHY, mail=seen, unanswered={"mail": str(seen)} if isinstance(seen, ConnectionFailure) else {})
+    seen = await watch.failure()
+    look = evolve(HEALTHY, mail=seen, unanswered={"mail": str(seen)} if seen is not None else {})
     return {finding.code: finding.found for finding in diagnosis(look, WANTED).findings}
 
 

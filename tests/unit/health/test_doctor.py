@@ -14,7 +14,6 @@ from orderflow.application.health.facts import (
     ConnectionFailure,
     FailureReason,
     GroupFacts,
-    IdentityFacts,
 )
 from orderflow.application.health.observation import Observation
 from orderflow.application.health.processes import Failure, Part
@@ -198,10 +197,10 @@ def test_a_server_that_does_not_answer_is_named_with_the_reason(server: str, cau
     assert not report.reached
 
 
-def test_a_certificate_that_is_valid_for_long_and_a_provider_that_answers_are_no_findings() -> None:
+def test_a_certificate_that_is_valid_for_long_is_no_finding() -> None:
     certificate = CertificateFacts(expires_at=HEALTHY.at + timedelta(days=15))
 
-    assert codes(evolve(HEALTHY, certificate=certificate, identity=IdentityFacts(keys=1))) == []
+    assert codes(evolve(HEALTHY, certificate=certificate)) == []
 
 
 def test_a_process_that_could_not_read_the_providers_keys_lately_is_found() -> None:

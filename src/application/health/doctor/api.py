@@ -39,7 +39,7 @@ def check(observation: Observation, expected: Expectations) -> Iterator[Finding]
         yield CERTIFICATE_UNUSABLE.found(certificate.message)
     elif isinstance(certificate, CertificateFacts) and certificate.expires_at - observation.at < SOON:
         yield CERTIFICATE_EXPIRES.found(f"it expires on {certificate.expires_at:%Y-%m-%d at %H:%M} UTC")
-    if isinstance(observation.identity, ConnectionFailure):
+    if observation.identity is not None:
         yield KEYS_UNREAD.found(observation.identity.message)
         return
     for known in observation.living():
