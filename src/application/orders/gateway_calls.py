@@ -13,7 +13,7 @@ from .ports import PaymentGateway
 
 RESPONSE_SECONDS = 30.0
 """The time that a gateway has for a response; less than ANSWERED_WITHIN, so that no call and look-up overlap."""
-NOTHING = GatewayResponse(False, "")
+END = object()
 T = TypeVar("T")
 
 logger = logging.getLogger("orderflow.payments")
@@ -42,21 +42,19 @@ async def in_time(response: Awaitable[T], seconds: float = RESPONSE_SECONDS) -> 
 
 async def responded(request: Awaitable[GatewayResponse]) -> GatewayResponse:
     """Return the response to a request. Raises as ``in_time``, and GatewayUnavailable if it is no GatewayResponse."""
-    response: object = await in_time(request)
-    if not isinstance(response, GatewayResponse):
-        raise GatewayUnavailable("gateway", f"it returned {type(response).__name__} and no GatewayResponse")
-    return response
+    return _checked(await in_time(request))
 
 
 async def found_response(request: Awaitable[GatewayResponse | None]) -> GatewayResponse | None:
     """Return what was found for a key. Raises as ``responded``."""
+    found = await in_time(request)
+    return None if found is None else _checked(found)
 
-    async def found() -> GatewayResponse:
-        response = await request
-        return NOTHING if response is None else response
 
-    response = await responded(found())
-    return None if response is NOTHING else response
+def _checked(response: object) -> GatewayResponse:
+    if not isinstance(response, GatewayResponse):
+        raise GatewayUnavailable("gateway", f"it returned {type(response).__name__} and no GatewayResponse")
+    return response
 
 
 async def listed_payments(gateway: PaymentGateway, since: datetime) -> AsyncIterator[GatewayPayment]:
@@ -65,8 +63,8 @@ async def listed_payments(gateway: PaymentGateway, since: datetime) -> AsyncIter
         payments = aiter(gateway.payments(since=since))
     while True:
         with other_errors_logged():
-            payment: object = await in_time(anext(payments, NOTHING))
-        if payment is NOTHING:
+            payment: object = await in_time(anext(payments, END))
+        if payment is END:
             return
         if not isinstance(payment, GatewayPayment):
             raise GatewayUnavailable("gateway", f"its list has {type(payment).__name__} and no GatewayPayment")
