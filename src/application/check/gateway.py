@@ -1,7 +1,6 @@
 """Compares the payment gateway's own list of payments with the attempts."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 from attrs import frozen
@@ -12,6 +11,7 @@ from ..clock import Clock
 from ..orders.gateway_calls import listed_payments
 from ..orders.payment_attempts import AttemptKind, AttemptStatus, GatewayPayment, PaymentAttempt
 from ..orders.ports import PaymentAttempts, PaymentGateway
+from .payments import attempts_by_order
 from .report import CheckReport, Comparison
 
 PAGE = 100
@@ -45,17 +45,11 @@ class CheckGateway:
         await self._compare(page, comparison)
 
     async def _compare(self, payments: Sequence[GatewayPayment], comparison: Comparison) -> None:
-        attempts = await self._attempts(payments)
+        attempts = await attempts_by_order(self.attempts, {payment.order_id for payment in payments})
         for payment in payments:
             comparison.compared += 1
-            if problem := difference(payment, attempts[payment.order_id]):
+            if problem := difference(payment, attempts.get(payment.order_id, ())):
                 comparison.differ(f"payment {payment.reference} of order {payment.order_id}", problem)
-
-    async def _attempts(self, payments: Sequence[GatewayPayment]) -> Mapping[str, Sequence[PaymentAttempt]]:
-        found: dict[str, list[PaymentAttempt]] = defaultdict(list)
-        for attempt in await self.attempts.of_orders({payment.order_id for payment in payments}):
-            found[attempt.order_id].append(attempt)
-        return found
 
 
 def difference(payment: GatewayPayment, attempts: Sequence[PaymentAttempt]) -> str | None:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 
 from attrs import frozen
 
@@ -34,7 +35,7 @@ class CheckPayments:
         running = 0
         ids = sorted(order_ids)
         for start in range(0, len(ids), PAGE):
-            by_order, damaged = await read_rows(self._attempts, ids[start : start + PAGE])
+            by_order, damaged = await read_rows(partial(attempts_by_order, self.attempts), ids[start : start + PAGE])
             rows, unreadable = await read_rows(self.orders.many, by_order)
             for order_id, problem in damaged.items():
                 comparison.differ(f"order {order_id}", f"one of its attempts: {problem}")
@@ -58,12 +59,6 @@ class CheckPayments:
         if running > 0:
             report.notes.append(f"{running} payment attempts are running")
 
-    async def _attempts(self, order_ids: Sequence[str]) -> Mapping[str, Sequence[PaymentAttempt]]:
-        found: dict[str, list[PaymentAttempt]] = defaultdict(list)
-        for attempt in await self.attempts.of_orders(order_ids):
-            found[attempt.order_id].append(attempt)
-        return found
-
     async def _problem_now(self, order_id: str) -> str | None:
         """Return what is wrong with the payment of an order; read again while it changes."""
         for _ in range(TRIES):
@@ -72,6 +67,16 @@ class CheckPayments:
             if problem is None or attempts == await self.attempts.of_order(order_id):
                 return problem
         return None
+
+
+async def attempts_by_order(
+    attempts: PaymentAttempts, order_ids: Collection[str]
+) -> Mapping[str, Sequence[PaymentAttempt]]:
+    """Return the attempts of these orders, by order; an order without any is left out."""
+    found: dict[str, list[PaymentAttempt]] = defaultdict(list)
+    for attempt in await attempts.of_orders(order_ids):
+        found[attempt.order_id].append(attempt)
+    return found
 
 
 def _problem(order: Order | None, attempts: Sequence[PaymentAttempt]) -> str | None:
