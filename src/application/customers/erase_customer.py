@@ -8,7 +8,7 @@ from ..clock import Clock
 from ..maintenance.maintenance_log import MaintenanceEntry, MaintenanceKind
 from ..maintenance.ports import MaintenanceLog
 from ..operator_note import OperatorNote
-from .ports import ErasedOrders, PersonalData
+from .ports import PersonalData
 
 
 @frozen(kw_only=True)
@@ -16,9 +16,9 @@ class ErasedCustomer:
     """The counts of an erasure: orders with an address or a card, notifications, and stored responses."""
 
     customer_id: str
-    orders: int
-    notifications: int
-    responses: int
+    orders: int = 0
+    notifications: int = 0
+    responses: int = 0
 
 
 @frozen
@@ -40,7 +40,7 @@ class EraseCustomer:
         if many := await self.data.open_orders(customer_id):
             raise OrdersOpen(customer_id, many)
         await self.data.erase_account(customer_id, at=note.at)
-        erased, after = ErasedOrders(), ""
+        erased, after = ErasedCustomer(customer_id=customer_id), ""
         while True:
             step = await self.data.erase_orders(customer_id, after=after)
             erased = evolve(
@@ -52,12 +52,7 @@ class EraseCustomer:
             if step.last is None:
                 break
             after = step.last
-        erased_of = f"{counted(erased.orders, 'order')}, {counted(erased.notifications, 'notification')}"
-        detail = f"customer {customer_id}: {erased_of}"
+        counts = f"{counted(erased.orders, 'order')}, {counted(erased.notifications, 'notification')}"
+        detail = f"customer {customer_id}: {counts}"
         await self.maintenance_log.record(MaintenanceEntry(kind=MaintenanceKind.ERASE, note=note, detail=detail))
-        return ErasedCustomer(
-            customer_id=customer_id,
-            orders=erased.orders,
-            notifications=erased.notifications,
-            responses=erased.responses,
-        )
+        return erased
