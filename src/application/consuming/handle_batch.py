@@ -27,11 +27,6 @@ DUE_AT_ONCE = datetime.min.replace(tzinfo=UTC)
 logger = logging.getLogger("orderflow.consumer")
 
 
-def _no_origin(_: LogRecord) -> Origin | None:
-    """Return None, as for records that are read from the log."""
-    return None
-
-
 @frozen
 class _Sorted:
     """A batch compared with the cursors: the next events, duplicates, unrecognized records and gaps."""
@@ -66,7 +61,7 @@ class HandleBatch(Generic[T]):
     attempts: int = ATTEMPTS
     observer: HandlingObserver = noop
     failed: Callable[[DeadLetter, Exception], None] = noop
-    origin: Callable[[LogRecord], Origin | None] = _no_origin
+    origin: Callable[[LogRecord], Origin | None] = lambda _: None
     restore_guard: RestoreGuard | None = None
     copied: bool = False
     _positions: dict[int, int] | None = field(default=None, init=False)

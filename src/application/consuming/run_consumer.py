@@ -28,19 +28,6 @@ FROM_LOG = Linger(share=0.05, longest=1.0)
 logger = logging.getLogger("orderflow.consumer")
 
 
-def _gap_backoff() -> Backoff:
-    return Backoff(first=1.0, longest=60.0)
-
-
-def _retry_backoff() -> Backoff:
-    """Return a short back-off, because the next batch waits for it."""
-    return Backoff(first=0.1, longest=2.0)
-
-
-def _check_backoff() -> Backoff:
-    return Backoff(first=2.0, longest=60.0)
-
-
 async def never() -> bool:
     return False
 
@@ -83,10 +70,11 @@ class RunConsumer:
     begin: Callable[[str], Awaitable[None]] = begin_anywhere
     linger: Linger | None = None
     backoff: Backoff = field(factory=Backoff)
-    gap_backoff: Backoff = field(factory=_gap_backoff)
-    retry_backoff: Backoff = field(factory=_retry_backoff)
+    gap_backoff: Backoff = field(factory=lambda: Backoff(first=1.0, longest=60.0))
+    retry_backoff: Backoff = field(factory=lambda: Backoff(first=0.1, longest=2.0))
+    """Short, because the next batch waits for it."""
     missed_events: Callable[[], Awaitable[LogGap | None]] = _nothing
-    check_backoff: Backoff = field(factory=_check_backoff)
+    check_backoff: Backoff = field(factory=lambda: Backoff(first=2.0, longest=60.0))
     failed: Callable[[Exception], None] = noop
     handled: int = field(default=0, init=False)
     gaps: int = field(default=0, init=False)
