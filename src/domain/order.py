@@ -482,7 +482,7 @@ class _ChangeBuilder:
 
     def set_payment(self, status: PaymentStatus) -> None:
         payment, success = self.order.payment, status in (PaymentStatus.PAID, PaymentStatus.REFUNDED)
-        self.set(payment=payment.with_status(status))
+        self.set(payment=evolve(payment, status=status))
         self.record(PaymentProcessed, status=status, method=payment.method, amount=self.order.total, success=success)
 
     def refund(self, step: RefundStep, amount: Money, **data: object) -> None:

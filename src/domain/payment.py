@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Self
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from .errors import InvalidInput
 from .refund import Refunds
@@ -74,9 +74,6 @@ class Payment:
     @property
     def by_card(self) -> bool:
         return self.method is not PaymentMethod.CASH
-
-    def with_status(self, status: PaymentStatus) -> Self:
-        return evolve(self, status=status)
 
     def differences(self, other: "Payment") -> tuple[str, ...]:
         """Return the names of the requested values that differ; the status is not one of them."""

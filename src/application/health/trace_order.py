@@ -218,9 +218,7 @@ def _moment(at: datetime | None) -> Moment | None:
 
 def _published(record: LogRecord, location: RecordLocation | None, stored: CursorAt | None) -> Moment | None:
     """Return the record's timestamp or, if the topic no longer has it, the time of the relay's stored cursor."""
-    if location is not None:
-        return Moment(location.at)
-    return None if stored is None else _reached(record, stored, {})
+    return _reached(record, stored, {}) if location is None else Moment(location.at)
 
 
 def _reached(record: LogRecord, cursor: CursorAt | None, known: Mapping[int, datetime]) -> Moment | None:

@@ -51,7 +51,6 @@ class CreateOrder:
     clock: Clock
     new_id: NewId
     restaurants: RestaurantOrders = RestaurantOrders.NONE
-    """The actions that restaurants may take without their customers."""
     prices: PriceAuthority = field(factory=TrustPrices)
 
     async def __call__(self, new: NewOrder, *, by: Actor, idempotency: IdempotencyKey | None = None) -> Order:

@@ -21,7 +21,6 @@ class FindConfirmation:
     attempts: PaymentAttempts
     gateway: PaymentGateway
     restaurants: RestaurantOrders = RestaurantOrders.NONE
-    """The setting of what restaurants may do without their customers."""
 
     async def __call__(self, order: Order, *, by: Actor) -> GatewayResponse | None:
         payable = any(action.name == "record_payment" for action in order.allowed_actions(by, self.restaurants))

@@ -17,7 +17,6 @@ from ...domain.errors import (
     VersionMismatch,
 )
 from ...domain.order import Change, Order
-from ...domain.payment import PaymentMethod
 from ...domain.text import shown
 from ..clock import Clock
 from .change_order import ChangeOrder
@@ -56,7 +55,6 @@ class RecordPayment:
     settle_payments: SettlePayments
     clock: Clock
     restaurants: RestaurantOrders = RestaurantOrders.NONE
-    """The actions that restaurants may take without their customers."""
 
     async def __call__(
         self,
@@ -73,7 +71,7 @@ class RecordPayment:
         order = await self.views.get(order_id)
         if not order.visible_to(by):
             raise OrderNotFound(order_id)
-        card = order.payment.method is not PaymentMethod.CASH
+        card = order.payment.by_card
         if paid is not None and card and by.role is not Role.ADMIN:
             raise _only_an_admin(order, by)
         if card and paid:

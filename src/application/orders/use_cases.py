@@ -41,7 +41,6 @@ class UseCases:
     look_up_refunds: LookUpRefunds
     idempotent: Idempotent
     restaurants: RestaurantOrders = RestaurantOrders.NONE
-    """The actions that restaurants may take without their customers."""
 
     def view(self, order: Order, reader: Actor) -> OrderView:
         """Return ``order`` for ``reader``, with the reader's actions in this installation."""

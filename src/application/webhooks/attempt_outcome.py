@@ -43,8 +43,7 @@ def outcome(
     fault. ``jitter`` returns a number from 0 to 1.
     """
     if response.accepted:
-        recovered = endpoint.succeeded() if endpoint is not None and endpoint.failures else endpoint
-        return delivery.delivered(now, response.code), recovered
+        return delivery.delivered(now, response.code), None if endpoint is None else endpoint.succeeded()
 
     def jittered(pause: timedelta) -> timedelta:
         return pause * (0.75 + jitter() / 2)
