@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-from attrs import define, field, frozen
+from attrs import frozen
 
 from ...application.analytics.order_progress import OrderProgress
 from ...application.consuming.dead_letter import DeadLetter, DeadLetterAction, SetAsideCounts, SetAsideRecord
@@ -24,38 +24,40 @@ from .overlay import Overlay
 from .webhooks import MemoryWebhooks, MemoryWebhookState, MemoryWebhookStore
 
 
-@define(eq=False)
 class MemoryConsumerStores:
     """The data of all consumers of one installation, in one process. One transaction runs at a time.
 
     ``orders`` has the restaurants of orders, for webhooks.
     """
 
-    cursors: Cursors
-    orders: OrderQueries | None = None
-    _parties: dict[str, Parties] = field(factory=dict, init=False)
-    _contacts: dict[str, Contact] = field(factory=dict, init=False)
-    _notifications: dict[str, Mapping[NotificationEntryKey, Notification]] = field(factory=dict, init=False)
-    _pending: dict[tuple[str, NotificationEntryKey], None] = field(factory=dict, init=False)
-    _progress: dict[str, OrderProgress] = field(factory=dict, init=False)
-    _reservations: dict[str, Reservation] = field(factory=dict, init=False)
-    _stock: dict[Food, int] = field(factory=dict, init=False)
-    _dead_letters: dict[tuple[str, str], tuple[DeadLetter, ...]] = field(factory=dict, init=False)
-    _unrecognized: dict[tuple[str, str, int, int], SetAsideRecord] = field(factory=dict, init=False)
-    _unrecognized_counts: dict[str, SetAsideCounts] = field(factory=dict, init=False)
-    _copies: dict[DeadLetterKey, datetime] = field(factory=dict, init=False)
-    _actions: list[DeadLetterAction] = field(factory=list, init=False)
-    _shadow: dict[str, OrderProgress] = field(factory=dict, init=False)
-    _run: str = field(default="", init=False)
-    _webhooks: MemoryWebhookState = field(init=False)
-    _lock: asyncio.Lock = field(factory=asyncio.Lock, init=False, repr=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._webhooks = MemoryWebhookState(self.orders)
-
-    @property
-    def analytics_shadow(self) -> "MemoryAnalyticsShadow":
-        return MemoryAnalyticsShadow(self)
+    def __init__(self, cursors: Cursors, orders: OrderQueries | None = None) -> None:
+        self.cursors = cursors
+        self._parties: dict[str, Parties] = {}
+        self._contacts: dict[str, Contact] = {}
+        self._notifications: dict[str, Mapping[NotificationEntryKey, Notification]] = {}
+        self._pending: dict[tuple[str, NotificationEntryKey], None] = {}
+        self._progress: dict[str, OrderProgress] = {}
+        self._reservations: dict[str, Reservation] = {}
+        self._stock: dict[Food, int] = {}
+        self._dead_letters: dict[tuple[str, str], tuple[DeadLetter, ...]] = {}
+        self._unrecognized: dict[tuple[str, str, int, int], SetAsideRecord] = {}
+        self._unrecognized_counts: dict[str, SetAsideCounts] = {}
+        self._copies: dict[DeadLetterKey, datetime] = {}
+        self._actions: list[DeadLetterAction] = []
+        self._shadow: dict[str, OrderProgress] = {}
+        self._run = ""
+        self._webhooks = MemoryWebhookState(orders)
+        self._lock = asyncio.Lock()
+        self.analytics_shadow = MemoryAnalyticsShadow(self)
+        self.contacts = MemoryContacts(self._contacts)
+        self.notifications = MemoryNotifications(self._notifications, self._pending, self._lock)
+        self.analytics = MemoryAnalyticsQueries(self._progress)
+        self.stock = MemoryStock(self._stock, self._lock)
+        self.shortages = MemoryShortages(self._reservations, self._lock)
+        self.webhooks = MemoryWebhooks(self._webhooks, self._lock)
+        self.dead_letters = MemoryDeadLetters(
+            self._dead_letters, self._unrecognized, self._unrecognized_counts, self._copies, self._actions, self._lock
+        )
 
     @asynccontextmanager
     async def store(self, consumer: str) -> AsyncIterator["MemoryConsumerTransaction"]:
@@ -64,36 +66,6 @@ class MemoryConsumerStores:
             work = MemoryConsumerTransaction(self, consumer)
             yield work
             await work.commit()
-
-    @property
-    def contacts(self) -> MemoryContacts:
-        return MemoryContacts(self._contacts)
-
-    @property
-    def notifications(self) -> MemoryNotifications:
-        return MemoryNotifications(self._notifications, self._pending, self._lock)
-
-    @property
-    def analytics(self) -> MemoryAnalyticsQueries:
-        return MemoryAnalyticsQueries(self._progress)
-
-    @property
-    def stock(self) -> MemoryStock:
-        return MemoryStock(self._stock, self._lock)
-
-    @property
-    def shortages(self) -> MemoryShortages:
-        return MemoryShortages(self._reservations, self._lock)
-
-    @property
-    def webhooks(self) -> MemoryWebhooks:
-        return MemoryWebhooks(self._webhooks, self._lock)
-
-    @property
-    def dead_letters(self) -> MemoryDeadLetters:
-        return MemoryDeadLetters(
-            self._dead_letters, self._unrecognized, self._unrecognized_counts, self._copies, self._actions, self._lock
-        )
 
 
 class MemoryConsumerTransaction:

@@ -1,17 +1,18 @@
 """The positions of the log's readers in memory."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from attrs import frozen
+from attrs import field, frozen
 
 from ...application.event_log.records import CursorAt, Positions
 
 
 @frozen
 class MemoryCursors:
-    cursors: dict[str, dict[int, int]]
-    moved: dict[tuple[str, int], datetime]
+    cursors: dict[str, dict[int, int]] = field(factory=lambda: defaultdict(dict), init=False)
+    _moved: dict[tuple[str, int], datetime] = field(factory=dict, init=False)
 
     async def positions(self, reader: str) -> Positions:
         return dict(self.cursors.get(reader, {}))
@@ -21,7 +22,7 @@ class MemoryCursors:
         for bucket, position in positions.items():
             if position > cursors.get(bucket, -1):
                 cursors[bucket] = position
-                self.moved[reader, bucket] = datetime.now(UTC)
+                self._moved[reader, bucket] = datetime.now(UTC)
 
     async def begin(self, reader: str, positions: Positions) -> None:
         known = self.cursors[reader]
@@ -32,7 +33,7 @@ class MemoryCursors:
 
     async def at(self, bucket: int) -> Sequence[CursorAt]:
         return [
-            CursorAt(reader, self.cursors[reader][bucket], self.moved[reader, bucket])
+            CursorAt(reader, self.cursors[reader][bucket], self._moved[reader, bucket])
             for reader in await self.readers()
             if bucket in self.cursors[reader]
         ]

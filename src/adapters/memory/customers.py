@@ -40,11 +40,11 @@ class MemoryPersonalData:
     async def erase_account(self, customer_id: str, *, at: datetime) -> None:
         customer = Actor(Role.CUSTOMER, customer_id)
         self.effects._contacts.pop(str(customer), None)
-        for digest, token in self.storage._tokens.items():
+        for digest, token in self.storage.tokens.tokens.items():
             if token.actor == customer:
-                self.storage._tokens[digest] = evolve(token, revoked_at=token.revoked_at or at, label="")
-        for digest in [it for it, session in self.storage._sessions.items() if session.grant.actor == customer]:
-            del self.storage._sessions[digest]
+                self.storage.tokens.tokens[digest] = evolve(token, revoked_at=token.revoked_at or at, label="")
+        for digest in [it for it, session in self.storage.sessions.sessions.items() if session.grant.actor == customer]:
+            del self.storage.sessions.sessions[digest]
         tickets = self.storage.stream_tickets.tickets
         for digest in [it for it, (_, held) in tickets.items() if held.grant.actor == customer]:
             del tickets[digest]
@@ -91,9 +91,9 @@ class MemoryPersonalData:
 
     def _erase_responses(self, order_ids: Collection[str]) -> int:
         changed = 0
-        for key, (response, at) in self.storage._responses.items():
+        for key, (response, at) in self.storage.answers.responses.items():
             if response.order_id in order_ids:
                 body = without_address(response.body)
                 changed += body != response.body
-                self.storage._responses[key] = evolve(response, body=body), at
+                self.storage.answers.responses[key] = evolve(response, body=body), at
         return changed

@@ -1,19 +1,20 @@
 """The ordered log of events in memory."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from itertools import accumulate
 
-from attrs import frozen
+from attrs import field, frozen
 
 from ...application.event_log.records import UNBOUNDED, Address, EventTimes, LogRecord, Positions, shares
 
 
 @frozen
 class MemoryEventLog:
-    records: Mapping[int, Sequence[LogRecord]]
-    histories: Mapping[str, Sequence[LogRecord]]
-    event_times: Mapping[str, Sequence[EventTimes]]
+    records: dict[int, list[LogRecord]] = field(factory=lambda: defaultdict(list), init=False)
+    histories: dict[str, list[LogRecord]] = field(factory=lambda: defaultdict(list), init=False)
+    event_times: dict[str, list[EventTimes]] = field(factory=lambda: defaultdict(list), init=False)
 
     async def heads(self) -> Positions:
         return {bucket: len(records) for bucket, records in self.records.items() if records}

@@ -2,14 +2,14 @@
 
 from datetime import datetime
 
-from attrs import frozen
+from attrs import field, frozen
 
 from ...application.orders.idempotency import DELETED_AT_ONCE, StoredResponse
 
 
 @frozen
 class MemoryIdempotencyStore:
-    responses: dict[tuple[str, str], tuple[StoredResponse, datetime]]
+    responses: dict[tuple[str, str], tuple[StoredResponse, datetime]] = field(factory=dict, init=False)
 
     async def find(self, caller: str, key: str) -> StoredResponse | None:
         stored = self.responses.get((caller, key))

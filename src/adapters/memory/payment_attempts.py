@@ -1,9 +1,9 @@
 """Payment attempts in memory."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
-from attrs import frozen
+from attrs import field, frozen
 
 from ...application.orders.payment_attempts import (
     ANSWERED_WITHIN,
@@ -19,11 +19,10 @@ from .clock import due
 
 @frozen
 class MemoryPaymentAttempts:
-    attempts: Mapping[str, PaymentAttempt]
+    attempts: dict[str, PaymentAttempt] = field(factory=dict, init=False)
 
     async def of_order(self, order_id: str) -> Sequence[PaymentAttempt]:
-        attempts = [a for a in self.attempts.values() if a.order_id == order_id]
-        return sorted(attempts, key=lambda a: a.requested_at)
+        return await self.of_orders([order_id])
 
     async def of_orders(self, order_ids: Collection[str]) -> Sequence[PaymentAttempt]:
         attempts = [a for a in self.attempts.values() if a.order_id in order_ids]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from attrs import frozen
+from attrs import field, frozen
 
 from ...application.sessions import Session
 
@@ -12,8 +12,8 @@ from ...application.sessions import Session
 class MemorySessions:
     """Sessions by digest; they expire by ``time``."""
 
-    sessions: dict[str, Session]
     time: Callable[[], datetime]
+    sessions: dict[str, Session] = field(factory=dict, init=False)
 
     async def add(self, digest: str, session: Session) -> None:
         now = self.time()

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from attrs import frozen
+from attrs import field, frozen
 
 from ...application.streams.ports import StreamTicket
 
@@ -12,8 +12,8 @@ from ...application.streams.ports import StreamTicket
 class MemoryStreamTickets:
     """Tickets by digest, with the time at which each expires by ``time``."""
 
-    tickets: dict[str, tuple[datetime, StreamTicket]]
     time: Callable[[], datetime]
+    tickets: dict[str, tuple[datetime, StreamTicket]] = field(factory=dict, init=False)
 
     async def add(self, digest: str, ticket: StreamTicket, *, seconds: int) -> datetime:
         now = self.time()

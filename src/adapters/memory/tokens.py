@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from ...application.auth import EVERY_SCOPE, IDENTIFYING, Grant, Scope, Token
 from ...domain.actor import Actor, Role
@@ -11,11 +11,11 @@ from ...domain.actor import Actor, Role
 
 @frozen
 class MemoryTokens:
-    """Tokens by digest; they expire by ``time``. ``lifetimes`` are what those that were rotated had before."""
+    """Tokens by digest; they expire by ``time``. ``_lifetimes`` are what those that were rotated had before."""
 
-    tokens: dict[str, Token]
-    lifetimes: dict[str, timedelta | None]
     time: Callable[[], datetime]
+    tokens: dict[str, Token] = field(factory=dict, init=False)
+    _lifetimes: dict[str, timedelta | None] = field(factory=dict, init=False)
 
     async def add(
         self,
@@ -27,7 +27,7 @@ class MemoryTokens:
         scopes: Collection[Scope] = EVERY_SCOPE,
         expires_at: datetime | None = None,
     ) -> None:
-        self.lifetimes.pop(digest, None)
+        self._lifetimes.pop(digest, None)
         self.tokens[digest] = Token(
             id=digest[:IDENTIFYING],
             actor=actor,
@@ -67,7 +67,7 @@ class MemoryTokens:
             if not token.is_valid(at):
                 return False
             ends = token.expires_at
-            lifetime = self.lifetimes.setdefault(old, None if ends is None else ends - token.created_at)
+            lifetime = self._lifetimes.setdefault(old, None if ends is None else ends - token.created_at)
             self.tokens[old] = evolve(token, expires_at=until if ends is None else min(until, ends))
             self.tokens[digest] = evolve(
                 token,

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Self
 
-from attrs import define
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -32,27 +31,27 @@ from .tokens import SqlTokens
 POOL_SIZE = 16
 
 
-@define(eq=False)
 class SqlStorage:
     """Created by :meth:`at`. Open it before use, close it after. Calls ``on_commit`` after commits with events."""
 
-    database: Database
-    committer: SqlCommitter
-    views: SqlOrderQueries
-    log: SqlEventLog
-    cursors: SqlCursors
-    answers: SqlIdempotencyStore
-    attempts: SqlPaymentAttempts
-    tokens: SqlTokens
-    sessions: SqlSessions
-    stream_tickets: SqlStreamTickets
-    audit: SqlOrderAudit
-    rollout: SqlRollout
-    epochs: SqlEpochs
-    skipped_records: SqlSkippedRecords
-    processes: SqlProcessRegistry
-    maintenance_log: SqlMaintenanceLog
-    prices: SqlPriceLists
+    def __init__(self, database: Database, committer: SqlCommitter) -> None:
+        self.database = database
+        self.committer = committer
+        self.views = SqlOrderQueries(database, committer.terms)
+        self.audit = SqlOrderAudit(database)
+        self.log = SqlEventLog(database)
+        self.cursors = SqlCursors(database)
+        self.answers = SqlIdempotencyStore(database)
+        self.attempts = SqlPaymentAttempts(database)
+        self.tokens = SqlTokens(database)
+        self.sessions = SqlSessions(database)
+        self.stream_tickets = SqlStreamTickets(database)
+        self.maintenance_log = SqlMaintenanceLog(database)
+        self.rollout = SqlRollout(database)
+        self.epochs = SqlEpochs(database)
+        self.skipped_records = SqlSkippedRecords(database)
+        self.processes = SqlProcessRegistry(database)
+        self.prices = SqlPriceLists(database)
 
     @classmethod
     def at(
@@ -72,26 +71,7 @@ class SqlStorage:
         Raises InvalidInput, NotConfigured.
         """
         database = Database.at(url, pool_size=pool_size, pooled=pooled)
-        terms = OrderTerms(phone_region)
-        return cls(
-            database=database,
-            committer=SqlCommitter(database, on_commit, event_limit, terms),
-            views=SqlOrderQueries(database, terms),
-            log=SqlEventLog(database),
-            cursors=SqlCursors(database),
-            answers=SqlIdempotencyStore(database),
-            attempts=SqlPaymentAttempts(database),
-            tokens=SqlTokens(database),
-            sessions=SqlSessions(database),
-            stream_tickets=SqlStreamTickets(database),
-            audit=SqlOrderAudit(database),
-            rollout=SqlRollout(database),
-            epochs=SqlEpochs(database),
-            skipped_records=SqlSkippedRecords(database),
-            processes=SqlProcessRegistry(database),
-            maintenance_log=SqlMaintenanceLog(database),
-            prices=SqlPriceLists(database),
-        )
+        return cls(database, SqlCommitter(database, on_commit, event_limit, OrderTerms(phone_region)))
 
     @property
     def engine(self) -> AsyncEngine:

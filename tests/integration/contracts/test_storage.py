@@ -25,11 +25,11 @@ class _Storages:
 
     @pytest.fixture
     def storage(self, kept: SqlStorage, commits: list[None]) -> SqlStorage:
-        return evolve(kept, committer=evolve(kept.committer, on_commit=lambda: commits.append(None)))
+        return SqlStorage(kept.database, evolve(kept.committer, on_commit=lambda: commits.append(None)))
 
     @pytest.fixture
     def limited(self, kept: SqlStorage) -> SqlStorage:
-        return evolve(kept, committer=evolve(kept.committer, event_limit=LIMIT))
+        return SqlStorage(kept.database, evolve(kept.committer, event_limit=LIMIT))
 
 
 class TestSqliteStorage(_Storages, StorageContract, StorageCrashContract):
