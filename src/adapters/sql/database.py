@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
+from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from attrs import define, field
-from sqlalchemy import Connection, Engine, Executable, Row, text
+from sqlalchemy import ColumnElement, Connection, Engine, Executable, Row, func, literal, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
@@ -27,6 +28,7 @@ from .errors import (
     unavailable,
 )
 from .sqlite_engines import SqliteFile, sqlite_engine, sqlite_on_a_thread
+from .types import Timestamp, read_time
 
 POSTGRESQL, SQLITE = "postgresql", "sqlite"
 ATTEMPTS = 5
@@ -188,6 +190,19 @@ class Database:
                 pooled.close()
             else:
                 await greenlet_spawn(pooled.invalidate)
+
+    def clock(self) -> ColumnElement[datetime]:
+        """Build the expression for the time of the database, which on SQLite is this machine's."""
+        if self.backend == POSTGRESQL:
+            return func.clock_timestamp(type_=Timestamp())
+        return literal(datetime.now(UTC), Timestamp())
+
+    async def now(self) -> datetime:
+        """Return the time of the database, which on SQLite is this machine's. Raises StorageUnavailable."""
+        if self.backend == SQLITE:
+            return datetime.now(UTC)
+        [[at]] = await self.fetch("SELECT clock_timestamp()")
+        return read_time(at)
 
     async def check_writable(self) -> None:
         """Begin a transaction that may write, and end it. Raises StorageUnavailable."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from attrs import frozen
+from attrs import asdict, frozen
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -18,7 +18,6 @@ from sqlalchemy import (
     Text,
     bindparam,
     delete,
-    func,
     literal,
     or_,
     select,
@@ -84,7 +83,7 @@ class SqlProcessRegistry:
         """Build the database's time so many seconds ago; for SQLite it is this process's time."""
         passed = timedelta(seconds=seconds)
         if self.database.backend == POSTGRESQL:
-            return func.clock_timestamp(type_=Timestamp()) - literal(passed, Interval())
+            return self.database.clock() - literal(passed, Interval())
         return literal(datetime.now(UTC) - passed, Timestamp())
 
 
@@ -96,15 +95,7 @@ def _row(process: Process) -> dict[str, Any]:
         "host": process.host,
         "pid": process.pid,
         "started_at": process.started_at,
-        "parts": [
-            {
-                "name": part.name,
-                "partitions": None if part.partitions is None else list(part.partitions),
-                "url": part.url,
-                "stopped": part.stopped,
-            }
-            for part in process.parts
-        ],
+        "parts": [asdict(part) for part in process.parts],
         "failures": process.failures,
         "failed_part": failure and failure.part,
         "failure_code": failure and failure.code,

@@ -1,27 +1,21 @@
 """Sessions of the board, stored under the hashes of their secrets."""
 
-from datetime import UTC, datetime
-
 from attrs import frozen
 from sqlalchemy import (
     Boolean,
     Column,
-    ColumnElement,
     Index,
     PrimaryKeyConstraint,
     Table,
     Text,
-    bindparam,
     delete,
-    func,
     insert,
     select,
 )
 
-from ...application.auth import Grant, Scope
 from ...application.sessions import Session
-from ...domain.actor import Actor, Role
-from .database import POSTGRESQL, Database
+from .database import Database
+from .tokens import grant_of, row_of_grant
 from .types import Timestamp, metadata
 
 sessions = Table(
@@ -46,27 +40,23 @@ class SqlSessions:
     database: Database
 
     async def add(self, digest: str, session: Session) -> None:
-        grant = session.grant
         row = {
             "digest": digest,
             "token_digest": session.token,
-            "role": grant.actor.role.value,
-            "actor_id": grant.actor.id,
-            "label": grant.label,
-            "scopes": " ".join(sorted(grant.scopes)),
+            **row_of_grant(session.grant),
             "development": session.development,
             "created_at": session.created_at,
             "expires_at": session.expires_at,
         }
         async with self.database.writing() as connection:
-            await connection.execute(delete(sessions).where(sessions.c.expires_at <= self._now()))
+            await connection.execute(delete(sessions).where(sessions.c.expires_at <= self.database.clock()))
             await connection.execute(insert(sessions).values(**row))
 
     async def find(self, digest: str) -> Session | None:
-        query = select(sessions, self._now().label("now")).where(sessions.c.digest == digest)
+        query = select(sessions, self.database.clock().label("now")).where(sessions.c.digest == digest)
         for row in await self.database.rows(query):
             session = Session(
-                grant=Grant(Actor(Role(row.role), row.actor_id), frozenset(map(Scope, row.scopes.split())), row.label),
+                grant=grant_of(row),
                 created_at=row.created_at,
                 expires_at=row.expires_at,
                 token=row.token_digest,
@@ -78,8 +68,3 @@ class SqlSessions:
     async def end(self, digest: str) -> None:
         async with self.database.writing() as connection:
             await connection.execute(delete(sessions).where(sessions.c.digest == digest))
-
-    def _now(self) -> ColumnElement[datetime]:
-        if self.database.backend == POSTGRESQL:
-            return func.clock_timestamp(type_=Timestamp())
-        return bindparam("now", datetime.now(UTC), sessions.c.expires_at.type)

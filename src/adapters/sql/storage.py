@@ -1,7 +1,7 @@
 """The storage of one installation on one PostgreSQL or SQLite database."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Self
 
 from sqlalchemy import func, select
@@ -13,7 +13,7 @@ from ..order_terms import OrderTerms
 from . import schema
 from .commit.committer import SqlCommitter
 from .cursors import SqlCursors
-from .database import SQLITE, Database
+from .database import Database
 from .epochs import SqlEpochs
 from .event_log import SqlEventLog, log_heads
 from .idempotency import SqlIdempotencyStore
@@ -94,10 +94,7 @@ class SqlStorage:
 
     async def now(self) -> datetime:
         """Return the time of the database, which on SQLite is this machine's. Raises StorageUnavailable."""
-        if self.database.backend == SQLITE:
-            return datetime.now(UTC)
-        [[at]] = await self.database.fetch("SELECT clock_timestamp()")
-        return at.astimezone(UTC)  # type: ignore[no-any-return]
+        return await self.database.now()
 
     async def ping(self) -> None:
         """Raise StorageUnavailable if the database does not answer, or accepts no writes."""

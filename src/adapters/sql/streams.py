@@ -1,14 +1,13 @@
 """Tickets of live streams, under the digests of their secrets."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from attrs import frozen
+from attrs import evolve, frozen
 from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, Text, delete, insert, select
 
-from ...application.auth import Grant, Scope
 from ...application.streams.ports import StreamTicket
-from ...domain.actor import Actor, Role
-from .database import POSTGRESQL, Database
+from .database import Database
+from .tokens import grant_of, row_of_grant
 from .types import Identifier, Timestamp, metadata
 
 stream_tickets = Table(
@@ -36,19 +35,15 @@ class SqlStreamTickets:
 
     async def add(self, digest: str, ticket: StreamTicket, *, seconds: int) -> datetime:
         here = stream_tickets.c
-        now = await self._now()
+        now = await self.database.now()
         expires_at = now + timedelta(seconds=seconds)
         old = select(here.digest).where(here.expires_at < now).order_by(here.expires_at).limit(DELETED_AT_ONCE)
-        if self.database.backend == POSTGRESQL:
-            old = old.with_for_update(skip_locked=True)
-        grant = ticket.grant
+        # Those that another process is deleting are left to it.
+        old = old.with_for_update(skip_locked=True)
         row = {
             "digest": digest,
-            "role": grant.actor.role.value,
-            "actor_id": grant.actor.id,
-            "scopes": " ".join(sorted(grant.scopes)),
-            "label": grant.label,
-            "grant_expires_at": grant.expires_at,
+            **row_of_grant(ticket.grant),
+            "grant_expires_at": ticket.grant.expires_at,
             "token_digest": ticket.token or None,
             "expires_at": expires_at,
         }
@@ -59,25 +54,13 @@ class SqlStreamTickets:
 
     async def take(self, digest: str) -> StreamTicket | None:
         here = stream_tickets.c
-        now = await self._now()
+        now = await self.database.now()
         taken = delete(stream_tickets).where(here.digest == digest).returning(*here)
         async with self.database.writing() as connection:
             row = (await connection.execute(taken)).first()
         if row is None or row.expires_at <= now:
             return None
         return StreamTicket(
-            grant=Grant(
-                Actor(Role(row.role), row.actor_id),
-                frozenset(map(Scope, row.scopes.split())),
-                row.label,
-                row.grant_expires_at,
-            ),
+            grant=evolve(grant_of(row), expires_at=row.grant_expires_at),
             token=row.token_digest or "",
         )
-
-    async def _now(self) -> datetime:
-        """Return the time of the database, which all processes share."""
-        if self.database.backend == POSTGRESQL:
-            [[at]] = await self.database.fetch("SELECT clock_timestamp()")
-            return at.astimezone(UTC)  # type: ignore[no-any-return]
-        return datetime.now(UTC)

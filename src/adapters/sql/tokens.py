@@ -1,7 +1,7 @@
 """Bearer tokens, stored as hashes."""
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from attrs import frozen
@@ -10,13 +10,13 @@ from sqlalchemy import (
     ColumnElement,
     PrimaryKeyConstraint,
     Row,
-    Select,
     Table,
     Text,
     and_,
     bindparam,
     func,
     insert,
+    literal,
     or_,
     select,
     text,
@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from ...application.auth import EVERY_SCOPE, IDENTIFYING, Grant, Scope, Token
 from ...domain.actor import Actor, Role
-from .database import POSTGRESQL, Database
+from .database import Database
 from .types import Counter, Timestamp, metadata
 
 tokens = Table(
@@ -60,14 +60,18 @@ def _valid(now: ColumnElement[datetime]) -> ColumnElement[bool]:
     return and_(tokens.c.revoked_at.is_(None), or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > now))
 
 
-def _find(now: ColumnElement[datetime]) -> Select[tuple[str, str, str, str]]:
-    return select(tokens.c.role, tokens.c.actor_id, tokens.c.scopes, tokens.c.label).where(
-        tokens.c.digest == bindparam("digest"), _valid(now)
-    )
+def row_of_grant(grant: Grant) -> dict[str, Any]:
+    """Return the columns that tokens, sessions and tickets have in common."""
+    return {
+        "role": grant.actor.role.value,
+        "actor_id": grant.actor.id,
+        "label": grant.label,
+        "scopes": " ".join(sorted(grant.scopes)),
+    }
 
 
-_FIND_POSTGRESQL = _find(func.clock_timestamp())
-_FIND_SQLITE = _find(bindparam("now", type_=tokens.c.expires_at.type))
+def grant_of(row: Row[Any]) -> Grant:
+    return Grant(Actor(Role(row.role), row.actor_id), _scopes(row.scopes), row.label)
 
 
 @frozen
@@ -86,32 +90,26 @@ class SqlTokens:
     ) -> None:
         row = {
             "digest": digest,
-            "role": actor.role.value,
-            "actor_id": actor.id,
-            "label": label,
+            **row_of_grant(Grant(actor, frozenset(scopes), label)),
             "created_at": at,
-            "scopes": " ".join(sorted(scopes)),
             "expires_at": expires_at,
         }
         async with self.database.writing() as connection:
             await connection.execute(_ADD, row)
 
     async def find(self, digest: str) -> Grant | None:
-        if self.database.backend == POSTGRESQL:
-            found = await self.database.rows(_FIND_POSTGRESQL, {"digest": digest})
-        else:
-            found = await self.database.rows(_FIND_SQLITE, {"digest": digest, "now": datetime.now(UTC)})
-        return next((Grant(Actor(Role(r.role), r.actor_id), _scopes(r.scopes), r.label) for r in found), None)
+        its = tokens.c
+        valid = select(its.role, its.actor_id, its.scopes, its.label).where(
+            its.digest == digest, _valid(self.database.clock())
+        )
+        return next(map(grant_of, await self.database.rows(valid)), None)
 
     async def any(self) -> bool:
         return bool(await self.database.rows(select(tokens.c.digest).limit(1)))
 
     async def any_valid(self, role: Role) -> bool:
-        of_role = select(tokens.c.digest).where(tokens.c.role == role.value).limit(1)
-        if self.database.backend == POSTGRESQL:
-            return bool(await self.database.rows(of_role.where(_valid(func.clock_timestamp()))))
-        now = bindparam("now", datetime.now(UTC), tokens.c.expires_at.type)
-        return bool(await self.database.rows(of_role.where(_valid(now))))
+        valid = select(tokens.c.digest).where(tokens.c.role == role.value, _valid(self.database.clock()))
+        return bool(await self.database.rows(valid.limit(1)))
 
     async def list(self, actor: Actor | None = None) -> Sequence[Token]:
         newest_first = select(tokens).order_by(tokens.c.created_at.desc(), tokens.c.digest)
@@ -138,10 +136,8 @@ class SqlTokens:
 
     async def replace(self, id: str, digest: str, *, at: datetime, until: datetime) -> bool:
         async with self.database.writing() as connection:
-            valid = select(tokens).where(_has(id), _valid(bindparam("now", at, tokens.c.expires_at.type)))
-            if self.database.backend == POSTGRESQL:
-                valid = valid.with_for_update()
-            if (old := (await connection.execute(valid)).one_or_none()) is None:
+            valid = select(tokens).where(_has(id), _valid(literal(at, Timestamp())))
+            if (old := (await connection.execute(valid.with_for_update())).one_or_none()) is None:
                 return False
             row = {name: getattr(old, name) for name in ("role", "actor_id", "label", "scopes")}
             lifetime = _lifetime(old)
