@@ -37,7 +37,7 @@ from ...application.analytics.figures import (
 from ...application.analytics.order_progress import OrderProgress
 from ...domain.lifecycle import OrderState
 from ...domain.money import EXACT, Money
-from .bulk import Row, among, put, select_among
+from .bulk import Row, put, select_among
 from .database import SQLITE, Database
 from .types import DecimalAmount, Identifier, Timestamp, metadata
 
@@ -103,7 +103,7 @@ def row_of_progress(it: OrderProgress) -> dict[str, Any]:
         "state": it.state.value,
         "since": it.since,
         "created_at": it.created_at,
-        "created_minute": int(minute_of(it.created_at).timestamp()) // 60,
+        "created_minute": _minutes(it.created_at),
         **{name: None if (spent := it.spent.get(state)) is None else spent // _US for state, name in SPENT.items()},
         "cancel_reason": it.cancel_reason,
         "delivery_minutes": it.delivery_minutes,
@@ -154,12 +154,10 @@ class SqlAnalyticsQueries:
         self, start: datetime, end: datetime, restaurant_id: str | None = None, *, limit: int | None = None
     ) -> Sequence[MinuteSales]:
         minute = order_progress.c.created_minute
-        sales = _sales(minute).where(
-            *_of(restaurant_id, Span(start, end)),
-        )
+        sales = _sales(minute).where(*_of(restaurant_id, Span(start, end))).limit(limit)
         return [
             MinuteSales(minute=datetime.fromtimestamp(row[0] * 60, UTC), **_sums(row))
-            for row in await self._rows(sales.limit(limit))
+            for row in await self._rows(sales)
         ]
 
     async def per_restaurant(
@@ -201,9 +199,7 @@ class SqlAnalyticsQueries:
 
     async def of_orders(self, order_ids: Collection[str]) -> Mapping[str, OrderProgress]:
         async with self._database.reading() as connection:
-            here = among(connection, order_progress.c.order_id, order_ids)
-            found = await connection.execute(select(order_progress).where(here))
-            return {row["order_id"]: progress_of(row) for row in found.mappings()}
+            return await SqlAnalyticsStore(connection).progress(order_ids)
 
     async def derived_differ(self, order_ids: Collection[str]) -> Mapping[str, Sequence[str]]:
         async with self._database.reading() as connection:

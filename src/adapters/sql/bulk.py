@@ -22,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from .database import Database
 
@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 Into = TypeVar("Into", SqliteInsert, "PostgresInsert")
 
 
-def among(connection: AsyncConnection, it: ColumnElement[Any], values: Collection[Any]) -> ColumnElement[bool]:
+def among(
+    connection: AsyncConnection | AsyncEngine, it: ColumnElement[Any], values: Collection[Any]
+) -> ColumnElement[bool]:
     """Build the condition that ``it`` is one of ``values``, with one parameter for any number of them."""
     if connection.dialect.name == "sqlite":
         each = func.json_each(literal(json.dumps(list(values)))).table_valued(column("value", it.type))

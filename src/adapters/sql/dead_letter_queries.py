@@ -61,9 +61,8 @@ class SqlDeadLetters:
     async def waiting(self, consumer: str, order_ids: Collection[str]) -> Mapping[str, int]:
         it = dead_letters.c
         counted = select(it.order_id, func.count().label("number")).group_by(it.order_id)
-        async with self._database.reading() as connection:
-            these = it.consumer == consumer, among(connection, it.order_id, order_ids)
-            return {row.order_id: row.number for row in await connection.execute(counted.where(*these))}
+        these = it.consumer == consumer, among(self._database.engine, it.order_id, order_ids)
+        return {row.order_id: row.number for row in await self._database.rows(counted.where(*these))}
 
     async def history(
         self, *, limit: int, consumer: str | None = None, order_id: str | None = None

@@ -36,9 +36,9 @@ from ...application.consuming.dead_letter import (
     count_new,
 )
 from ...application.event_log.records import LogRecord, Origin, UnrecognizedRecord
-from ...application.operator_note import OperatorNote
 from ...domain.text import storable
 from .bulk import Row, among, insert_into, put
+from .maintenance_log import note_of
 from .types import Counter, Identifier, Timestamp, metadata
 
 parked_orders = Table(
@@ -176,8 +176,7 @@ def row_of_action(it: DeadLetterAction) -> dict[str, Any]:
 
 def action_of(row: Row) -> DeadLetterAction:
     rest = {name: row[name] for name in row if name not in ("entry", "by", "reason", "at", "outcome")}
-    note = OperatorNote(by=row["by"], reason=row["reason"], at=row["at"])
-    return DeadLetterAction(note=note, outcome=Outcome(row["outcome"]), **rest)
+    return DeadLetterAction(note=note_of(row), outcome=Outcome(row["outcome"]), **rest)
 
 
 def row_of_set_aside(it: SetAsideRecord) -> dict[str, Any]:

@@ -20,11 +20,10 @@ from sqlalchemy import (
 
 from ...application.event_log.records import FIRST_EPOCH, RELAY
 from ...application.maintenance.maintenance_log import MaintenanceEntry, MaintenanceKind
-from ...application.operator_note import OperatorNote
 from ...application.recovery.epochs import Epoch, Epochs
 from .cursors import cursors
 from .database import POSTGRESQL, Database, repeated
-from .maintenance_log import maintenance_log, record
+from .maintenance_log import maintenance_log, note_of, record
 from .types import Counter, metadata
 
 log_epochs = Table(
@@ -76,12 +75,7 @@ class SqlEpochs:
             kept: dict[int, dict[int, int]] = defaultdict(dict)
             for row in await connection.execute(select(log_epoch_buckets)):
                 kept[row.epoch][row.bucket] = row.kept_up_to
-        return Epochs(
-            tuple(
-                Epoch(epoch=row.epoch, note=OperatorNote(by=row.by, reason=row.reason, at=row.at), kept=kept[row.epoch])
-                for row in rows
-            )
-        )
+        return Epochs(tuple(Epoch(epoch=row.epoch, note=note_of(row._mapping), kept=kept[row.epoch]) for row in rows))
 
     async def begin(self, epoch: Epoch) -> bool:
         now = datetime.now(UTC)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from attrs import frozen
+from attrs import asdict, frozen
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -59,15 +59,10 @@ partial_index("reservations_short", reservations.c.order_id, where=UNSETTLED_SHO
 
 def row_of_reservation(it: Reservation) -> dict[str, Any]:
     return {
-        "order_id": it.order_id,
-        "restaurant_id": it.restaurant_id,
+        **asdict(it, recurse=False),
         "status": it.status.value,
         "taken": dict(it.taken),
         "missing": list(it.missing),
-        "outcome": it.outcome,
-        "settled_at": it.settled_at,
-        "correlation_id": it.correlation_id,
-        "traceparent": it.traceparent,
     }
 
 
@@ -139,8 +134,7 @@ class SqlShortages:
     _database: Database
 
     async def unsettled(self, limit: int) -> Sequence[Reservation]:
-        short = and_(reservations.c.status == "short", reservations.c.outcome == "")
-        found = select(reservations).where(short).order_by(reservations.c.order_id).limit(limit)
+        found = select(reservations).where(UNSETTLED_SHORT).order_by(reservations.c.order_id).limit(limit)
         return [reservation_of(row) for row in await select_all(self._database, found)]
 
     async def settle(self, order_id: str, outcome: str, at: datetime) -> None:
@@ -151,6 +145,4 @@ class SqlShortages:
 
     async def of_orders(self, order_ids: Collection[str]) -> Mapping[str, Reservation]:
         async with self._database.reading() as connection:
-            here = among(connection, reservations.c.order_id, order_ids)
-            found = await connection.execute(select(reservations).where(here))
-            return {row["order_id"]: reservation_of(row) for row in found.mappings()}
+            return await SqlReservationStore(connection).reservations(order_ids)

@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Sequence
 
-from attrs import frozen
+from attrs import asdict, frozen
 from sqlalchemy import Column, Identity, Integer, PrimaryKeyConstraint, Table, Text, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ...application.maintenance.maintenance_log import MaintenanceEntry, MaintenanceKind
 from ...application.operator_note import OperatorNote
+from .bulk import Row
 from .database import Database
 from .types import Counter, Identifier, Timestamp, metadata
 
@@ -26,6 +27,7 @@ maintenance_log = Table(
     PrimaryKeyConstraint("entry"),
 )
 """All manual changes. Rows are never updated or deleted."""
+_CHANGE = ("consumer", "before", "after", "detail")
 
 
 @frozen
@@ -40,30 +42,20 @@ class SqlMaintenanceLog:
         query = select(maintenance_log).order_by(maintenance_log.c.entry.desc()).limit(limit)
         if kinds:
             query = query.where(maintenance_log.c.kind.in_([kind.value for kind in kinds]))
-        return [
-            MaintenanceEntry(
-                kind=MaintenanceKind(row.kind),
-                note=OperatorNote(by=row.by, reason=row.reason, at=row.at),
-                consumer=row.consumer,
-                before=row.before,
-                after=row.after,
-                detail=row.detail,
-            )
-            for row in await self.database.rows(query)
-        ]
+        return [_entry_of(row._mapping) for row in await self.database.rows(query)]
 
 
 async def record(connection: AsyncConnection, entry: MaintenanceEntry) -> int:
     """Insert ``entry`` in the transaction of ``connection``, and return its number."""
-    row = {
-        "at": entry.note.at,
-        "by": entry.note.by,
-        "reason": entry.note.reason,
-        "kind": entry.kind.value,
-        "consumer": entry.consumer,
-        "before": entry.before,
-        "after": entry.after,
-        "detail": entry.detail,
-    }
+    row = {**asdict(entry.note), **{name: getattr(entry, name) for name in _CHANGE}, "kind": entry.kind.value}
     number = await connection.scalar(insert(maintenance_log).values(row).returning(maintenance_log.c.entry))
     return int(number or 0)
+
+
+def note_of(row: Row) -> OperatorNote:
+    return OperatorNote(by=row["by"], reason=row["reason"], at=row["at"])
+
+
+def _entry_of(row: Row) -> MaintenanceEntry:
+    change = {name: row[name] for name in _CHANGE}
+    return MaintenanceEntry(kind=MaintenanceKind(row["kind"]), note=note_of(row), **change)

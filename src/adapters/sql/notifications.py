@@ -107,6 +107,12 @@ _NOTIFICATION = tuple(fields_dict(Notification))
 _values_of_notification = attrgetter(*_NOTIFICATION)
 
 
+_CONSTANT = {"event_type", "recorded_at", "correlation_id", "traceparent"}
+
+
+_OUTCOME = [name for name in _NOTIFICATION if name not in _CONSTANT]
+
+
 def row_of_parties(it: Parties) -> dict[str, Any]:
     return asdict(it, recurse=False)
 
@@ -119,21 +125,8 @@ def row_of_notification(it: Notification) -> dict[str, Any]:
 
 def row_of_outcome(it: Notification) -> dict[str, Any]:
     """Return the columns that may change, and the key."""
-    return {
-        "order_id": it.order_id,
-        "sequence": it.sequence,
-        "recipient": it.recipient,
-        "channel": it.channel,
-        "address": it.address,
-        "subject": it.subject,
-        "text": it.text,
-        "awaits": it.awaits,
-        "status": it.status.value,
-        "attempts": it.attempts,
-        "due_at": it.due_at,
-        "sent_at": it.sent_at,
-        "detail": it.detail,
-    }
+    row = row_of_notification(it)
+    return {name: row[name] for name in _OUTCOME}
 
 
 def notification_of(row: Row) -> Notification:
@@ -256,17 +249,12 @@ class SqlNotifications:
         return [notification_of(row) for row in await select_all(self._database, query)]
 
     async def of_orders(self, order_ids: Collection[str]) -> Sequence[Notification]:
-        async with self._database.reading() as connection:
-            found = await connection.execute(
-                select(notifications)
-                .where(among(connection, notifications.c.order_id, order_ids))
-                .order_by(*notifications.primary_key.columns)
-            )
-            return [notification_of(row) for row in found.mappings()]
+        theirs = select(notifications).where(among(self._database.engine, notifications.c.order_id, order_ids))
+        return [
+            notification_of(row)
+            for row in await select_all(self._database, theirs.order_by(*notifications.primary_key.columns))
+        ]
 
     async def keys(self, order_ids: Collection[str]) -> Sequence[NotificationKey]:
-        async with self._database.reading() as connection:
-            found = await connection.execute(
-                select(*_KEY).where(among(connection, notifications.c.order_id, order_ids)).order_by(*_KEY)
-            )
-            return [*starmap(NotificationKey, found)]
+        theirs = select(*_KEY).where(among(self._database.engine, notifications.c.order_id, order_ids))
+        return [*starmap(NotificationKey, await self._database.rows(theirs.order_by(*_KEY)))]

@@ -120,13 +120,8 @@ class SqlPaymentAttempts:
         )
 
     async def of_orders(self, order_ids: Collection[str]) -> Sequence[PaymentAttempt]:
-        async with self.database.reading() as connection:
-            found = await connection.execute(
-                select(payment_attempts)
-                .where(among(connection, payment_attempts.c.order_id, order_ids))
-                .order_by(*_IN_ORDER)
-            )
-            return [_attempt(row) for row in found.mappings()]
+        theirs = among(self.database.engine, payment_attempts.c.order_id, order_ids)
+        return await self._find(select(payment_attempts).where(theirs).order_by(*_IN_ORDER))
 
     async def due(self, now: datetime, *, limit: int) -> Sequence[PaymentAttempt]:
         earliest = (
@@ -157,7 +152,7 @@ class SqlPaymentAttempts:
         )
 
     async def list_outstanding(self, now: datetime, *, limit: int) -> Sequence[PaymentAttempt]:
-        found = or_(and_(*_unsettled(now)), and_(_DECLINED_REFUND), and_(_HELD))
+        found = or_(and_(*_unsettled(now)), _DECLINED_REFUND, _HELD)
         return await self._find(select(payment_attempts).where(_OUTSTANDING, found).order_by(*_IN_ORDER).limit(limit))
 
     async def _find(self, query: Select[Any]) -> Sequence[PaymentAttempt]:
@@ -189,17 +184,6 @@ def row_of(attempt: PaymentAttempt) -> Row:
 
 
 def _attempt(row: RowMapping) -> PaymentAttempt:
-    return PaymentAttempt(
-        key=row["key"],
-        order_id=row["order_id"],
-        number=row["number"],
-        kind=AttemptKind(row["kind"]),
-        amount=Money(row["amount"], row["currency"]),
-        requested_at=row["requested_at"],
-        status=AttemptStatus(row["status"]),
-        reference=row["reference"],
-        detail=row["detail"],
-        settled_at=row["settled_at"],
-        tries=row["tries"],
-        due_at=row["due_at"],
-    )
+    same = {name: row[name] for name in row if name not in ("entry", "kind", "amount", "currency", "status")}
+    amount = Money(row["amount"], row["currency"])
+    return PaymentAttempt(kind=AttemptKind(row["kind"]), amount=amount, status=AttemptStatus(row["status"]), **same)

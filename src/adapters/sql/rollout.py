@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from attrs import frozen
+from attrs import asdict, frozen
 from sqlalchemy import (
     CheckConstraint,
     Column,
     PrimaryKeyConstraint,
-    Row,
     SmallInteger,
     Table,
     Text,
@@ -24,7 +23,7 @@ from ...application.operator_note import OperatorNote
 from ...application.rollout.rollout import EVERYTHING, RolloutState
 from .bulk import insert_into
 from .database import Database
-from .maintenance_log import record
+from .maintenance_log import note_of, record
 from .types import Identifier, Timestamp, metadata
 
 publishing_share = Table(
@@ -68,7 +67,7 @@ class SqlRollout:
     async def current_rollout(self) -> RolloutState:
         rows = await self.database.rows(_CURRENT)
         percent = rows[0].percent
-        paused = {row.consumer: _note(row) for row in rows if row.consumer is not None}
+        paused = {row.consumer: note_of(row._mapping) for row in rows if row.consumer is not None}
         return RolloutState(EVERYTHING if percent is None else percent, paused)
 
     async def set_share(self, percent: int, note: OperatorNote) -> MaintenanceEntry | None:
@@ -84,7 +83,7 @@ class SqlRollout:
         return entry
 
     async def pause(self, consumer: str, note: OperatorNote) -> MaintenanceEntry | None:
-        row = {"consumer": consumer, "at": note.at, "by": note.by, "reason": note.reason}
+        row = {"consumer": consumer, **asdict(note)}
         async with self.database.writing() as connection:
             if not await self._insert_new(connection, consumer_pauses, row):
                 return None
@@ -105,7 +104,3 @@ class SqlRollout:
         """Insert the row. Returns False if its key exists."""
         put = await connection.execute(insert_into(connection, table).values(row).on_conflict_do_nothing())
         return put.rowcount == 1
-
-
-def _note(row: Row[Any]) -> OperatorNote:
-    return OperatorNote(by=row.by, reason=row.reason, at=row.at)

@@ -158,19 +158,14 @@ class SqlWebhooks:
 
     async def find(self, keys: Collection[DeliveryKey]) -> Sequence[WebhookDelivery]:
         orders = {key.order_id for key in keys}
-        async with self._database.reading() as connection:
-            of_orders = select(webhook_deliveries).where(among(connection, it.order_id, sorted(orders)))
-            found = (await connection.execute(of_orders)).mappings().all()
-        return [one for row in found if (one := delivery_of(row)).key in keys]
+        of_orders = select(webhook_deliveries).where(among(self._database.engine, it.order_id, sorted(orders)))
+        found = map(delivery_of, await select_all(self._database, of_orders))
+        return [delivery for delivery in found if delivery.key in keys]
 
     async def of_orders(self, order_ids: Collection[str]) -> Sequence[WebhookDelivery]:
-        async with self._database.reading() as connection:
-            found = await connection.execute(
-                select(webhook_deliveries)
-                .where(among(connection, it.order_id, sorted(order_ids)))
-                .order_by(it.order_id, it.endpoint_id, it.sequence)
-            )
-            return [delivery_of(row) for row in found.mappings()]
+        theirs = select(webhook_deliveries).where(among(self._database.engine, it.order_id, sorted(order_ids)))
+        in_order = theirs.order_by(it.order_id, it.endpoint_id, it.sequence)
+        return [delivery_of(row) for row in await select_all(self._database, in_order)]
 
     async def unsettled(self, endpoint_id: str, *, at_most: int) -> int:
         some = select(it.recorded_at).where(it.endpoint_id == endpoint_id, UNSETTLED).limit(at_most + 1).subquery()
