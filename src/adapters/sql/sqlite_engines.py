@@ -116,12 +116,8 @@ def sqlite_engine(file: SqliteFile, pool_size: int) -> AsyncEngine:
     engine = create_async_engine(
         file.url.set(drivername="sqlite+aiosqlite"),
         pool_size=pool_size,
-        max_overflow=0,
         pool_timeout=engines.POOL_SECONDS,
-        connect_args={"timeout": engines.LOCK_SECONDS},
-        json_serializer=engines.to_json,
-        json_deserializer=msgspec.json.decode,
-        hide_parameters=True,
+        **_options(),
     )
     _listen(engine.sync_engine, file)
     return engine
@@ -129,18 +125,19 @@ def sqlite_engine(file: SqliteFile, pool_size: int) -> AsyncEngine:
 
 def sqlite_on_a_thread(file: SqliteFile, *, reading: bool = False) -> Engine:
     """Create an engine with one connection for use on one thread."""
-    engine = create_engine(
-        file.url,
-        pool_size=1,
-        max_overflow=0,
-        connect_args={"timeout": engines.LOCK_SECONDS},
-        json_serializer=engines.to_json,
-        json_deserializer=msgspec.json.decode,
-        hide_parameters=True,
-        execution_options={READING: reading},
-    )
+    engine = create_engine(file.url, pool_size=1, execution_options={READING: reading}, **_options())
     _listen(engine, file)
     return engine
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "max_overflow": 0,
+        "connect_args": {"timeout": engines.LOCK_SECONDS},
+        "json_serializer": engines.to_json,
+        "json_deserializer": msgspec.json.decode,
+        "hide_parameters": True,  # in error messages
+    }
 
 
 def _listen(engine: Engine, file: SqliteFile) -> None:

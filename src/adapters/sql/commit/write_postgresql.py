@@ -11,46 +11,29 @@ from typing import Any
 
 import msgspec
 from attrs import frozen
+from sqlalchemy import JSON, Integer, LargeBinary
 
 from ..database import Database, committing
 from ..errors import sqlstate, translated
-from ..payment_attempts import FINAL_STATUSES, IS_NEWS, IS_OUTSTANDING, KEPT_REFERENCE, MAY_FAIL
-from ..types import Row
+from ..event_log import order_events
+from ..idempotency import idempotency_keys
+from ..orders import orders
+from ..payment_attempts import FINAL_STATUSES, IS_NEWS, IS_OUTSTANDING, KEPT_REFERENCE, MAY_FAIL, payment_attempts
+from ..types import DecimalAmount, Row, Timestamp
 from .batch import ATTEMPT, CHANGE, EVENT, KEY, NEW_EVENT, ORDER, TERM, WriteBatch
 from .conflicts import Conflicts
 
 REFUSED = "OF001"
 """The SQLSTATE of a statement that rolls itself back; a migration creates the function that raises it."""
-_TYPES = {
-    "version": "int",
-    "lines": "json",
-    "delivery_fee": "numeric",
-    "address": "json",
-    "annotations": "json",
-    "created_at": "timestamptz",
-    "updated_at": "timestamptz",
-    "estimated_at": "timestamptz",
-    "delivered_at": "timestamptz",
-    "delivery_minutes": "int",
-    "refund_requested": "numeric",
-    "refund_declined": "numeric",
-    "refunded": "numeric",
-    "response": "bytea",
-    "number": "int",
-    "amount": "numeric",
-    "requested_at": "timestamptz",
-    "settled_at": "timestamptz",
-    "tries": "int",
-    "due_at": "timestamptz",
-    "bucket": "int",
-    "ahead": "int",
-    "many": "int",
-    "sequence": "int",
-    "occurred_at": "timestamptz",
-    "body": "bytea",
-    "expected": "int",
+_CASTS = {Integer: "int", JSON: "json", DecimalAmount: "numeric", Timestamp: "timestamptz", LargeBinary: "bytea"}
+_TYPES = dict.fromkeys(("ahead", "expected", "many"), "int") | {
+    column.name: cast
+    for table in (idempotency_keys, orders, payment_attempts, order_events)
+    for column in table.columns
+    for kind, cast in _CASTS.items()
+    if isinstance(column.type, kind)
 }
-"""Types of the columns that are not text."""
+"""Types of the columns that are not text. No array has a position, which would need more than an int."""
 _TAKEN = ["bucket", "many"]
 _SEPARATOR, _NULL = "\x1f", "\x1e"
 """Control characters, which neither orders nor events have."""
