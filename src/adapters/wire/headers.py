@@ -1,16 +1,19 @@
 """The headers of a record: CloudEvents in binary mode, the trace, and the event's address in the log."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any, get_args
 
+from msgspec import ValidationError, convert
 from msgspec.json import encode
+from msgspec.structs import fields
 
-from ...application.event_log.records import BUCKETS, FIRST_EPOCH, LogRecord, bucket_of
+from ...application.event_log.records import FIRST_EPOCH, LogRecord, bucket_of
 from ...application.recovery.epochs import MAX_EPOCH
-from ...domain.errors import InvalidInput, UndecodableEvent
-from ...domain.text import MAX_IDENTIFIER, identifier
-from .contract.header_schema import BUCKET, EPOCH, MAX_TEXT, POSITION, SEQUENCE, TEXT
+from ...domain.errors import UndecodableEvent
+from ...domain.text import MAX_IDENTIFIER
+from .contract.header_schema import MAX_DIGITS, MAX_TEXT, RecordHeaders
 from .envelope import DATA, Envelope
 from .fields import TIME, Time, decoder, plain_value, utc
 from .problems import DECODING_ERRORS, RECORD_VALUE, FieldProblem, truncated
@@ -23,18 +26,24 @@ _SPECVERSION = b"1.0"
 _CONTENT_TYPE = b"application/json"
 ADDRESS = frozenset({"bucket", "position", "epoch"})
 """The event's address in the log. Only a relay writes it, because only a relay publishes without gaps."""
-_DIGITS = 18
 _SHOWN_BYTES = 500
-_BUCKETS, _POSITIONS = range(BUCKETS), range(1, 10**_DIGITS)
-_SEQUENCES, _EPOCHS = range(1, 10**9), range(1, MAX_EPOCH + 1)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_FIELDS = {field.encode_name: field for field in fields(RecordHeaders)}
+_REQUIRED = frozenset(name for name, field in _FIELDS.items() if field.required)
+_KINDS = {name: field.type if field.required else get_args(field.type)[0] for name, field in _FIELDS.items()}
+"""The type of each header of the contract, if it is there."""
 _USUAL = ("ce_subject", "ce_id", "ce_type", "bucket", "position", "sequence", "epoch")
 _USUAL_VALUES = re.compile(
-    rf"(?:[!-~]{{1,{MAX_IDENTIFIER}}}\n){{2}}[a-z._]+\n[0-9]{{1,3}}\n[1-9][0-9]{{0,{_DIGITS - 1}}}\n[1-9][0-9]{{0,8}}\n"
-    rf"[1-9][0-9]{{0,{len(str(MAX_EPOCH)) - 1}}}\n(?:[ -~]{{0,{MAX_TEXT}}}\n){{2}}"
+    rf"(?:[!-~]{{1,{MAX_IDENTIFIER}}}\n){{2}}[a-z._]+\n[0-9]{{1,3}}\n[1-9][0-9]{{0,{MAX_DIGITS - 1}}}\n"
+    rf"[1-9][0-9]{{0,8}}\n[1-9][0-9]{{0,{len(str(MAX_EPOCH)) - 1}}}\n(?:[ -~]{{0,{MAX_TEXT}}}\n){{2}}"
 )
 """The values of the headers of a relay's record, one a line, as nearly all records have them."""
 _TIME = decoder(Time)
+
+
+def _allowed(kind: Any) -> str:
+    """Describe the values of a header of this type: what its type says of it, or the values themselves."""
+    plain, *constraints = get_args(kind)
+    return next((each.description for each in constraints if each.description), None) or ", ".join(get_args(plain))
 
 
 def headers(record: LogRecord, *, source: str, epoch: int = FIRST_EPOCH) -> list[tuple[str, bytes]]:
@@ -80,23 +89,23 @@ def record_from(*, key: bytes | None, value: bytes | None, headers: Headers | No
     values = dict(headers or ())
     if value is not None and (usual := _usual(key, value, values)) is not None:
         return usual
-    order_id = _identifier(values, "ce_subject")
+    order_id = _text(values, "ce_subject")
     for problem in key_problems(key, order_id):
         raise problem.error()
     if value is None:
         raise UndecodableEvent(RECORD_VALUE, "it is missing", "an event; the topic has no tombstones")
     return LogRecord(
         bucket=_bucket_of(values, order_id),
-        position=_position(values, "position"),
+        position=int(_text(values, "position")),
         order_id=order_id,
-        sequence=_sequence(values, "sequence"),
-        type=_type(values, "ce_type"),
-        event_id=_identifier(values, "ce_id"),
-        occurred_at=_time(values, "ce_time"),
+        sequence=int(_text(values, "sequence")),
+        type=_text(values, "ce_type"),
+        event_id=_text(values, "ce_id"),
+        occurred_at=_time(values),
         body=value,
         correlation_id=_text(values, "correlation-id"),
         traceparent=_text(values, "traceparent"),
-        epoch=_epoch(values, "epoch"),
+        epoch=int(_text(values, "epoch")) if "epoch" in values else FIRST_EPOCH,  # older records have none
     )
 
 
@@ -133,9 +142,12 @@ def header_problems(headers: Headers) -> list[FieldProblem]:
     """Find every header of the contract that is missing or invalid."""
     values = dict(headers)
     found = []
-    for name, read in _READERS.items():
+    for name in [name for name in _KINDS if name in values or name in _REQUIRED]:
         try:
-            read(values, name)
+            if name == "ce_time":
+                _time(values)
+            else:
+                _text(values, name)
         except UndecodableEvent as error:
             found.append(FieldProblem(error.field, error.problem, error.allowed))
     return found
@@ -151,7 +163,7 @@ def header_contradictions(headers: Headers, envelope: Envelope) -> list[FieldPro
         if (value := values.get(name)) is not None and value != expected.encode()
     ]
     try:
-        at = _time(values, "ce_time")
+        at = _time(values)
     except UndecodableEvent:
         return found
     if at != envelope.occurred_at:
@@ -164,7 +176,7 @@ def bucket_problems(headers: Headers, order_id: str) -> list[FieldProblem]:
     """Find a valid bucket that is not that of the order."""
     values = dict(headers)
     try:
-        _bucket(values, "bucket")
+        _text(values, "bucket")
     except UndecodableEvent:
         return []
     try:
@@ -177,7 +189,7 @@ def bucket_problems(headers: Headers, order_id: str) -> list[FieldProblem]:
 def order_id_of(headers: Headers) -> str | None:
     """Return the order's id from the headers, or None if it is missing or invalid."""
     try:
-        return _identifier(dict(headers), "ce_subject")
+        return _text(dict(headers), "ce_subject")
     except UndecodableEvent:
         return None
 
@@ -190,83 +202,27 @@ def key_problems(key: bytes | None, order_id: str | None) -> list[FieldProblem]:
     return [FieldProblem("key", problem, f"the order's id{', ' + order_id if order_id else ''}")]
 
 
-def _number(values: HeaderValues, name: str, among: range, allowed: str) -> int:
+def _text(values: HeaderValues, name: str) -> str:
+    """Return a header of the contract as text, empty if it is absent and may be. Raises UndecodableEvent."""
     value = values.get(name)
-    if value is None or not value.isdigit() or len(value) > _DIGITS or (number := int(value)) not in among:
-        raise _invalid_header(name, value, allowed)
-    return number
-
-
-def _bucket(values: HeaderValues, name: str) -> int:
-    return _number(values, name, _BUCKETS, BUCKET)
+    try:
+        return str(convert((value or b"").decode(), _KINDS[name]))
+    except (UnicodeDecodeError, ValidationError) as error:
+        raise _invalid_header(name, value, _allowed(_KINDS[name])) from error
 
 
 def _bucket_of(values: HeaderValues, order_id: str) -> int:
-    if (bucket := _bucket(values, "bucket")) != (expected := bucket_of(order_id)):
+    if (bucket := int(_text(values, "bucket"))) != (expected := bucket_of(order_id)):
         raise _invalid_header("bucket", values["bucket"], f"{expected}, the bucket of this order")
     return bucket
 
 
-def _position(values: HeaderValues, name: str) -> int:
-    return _number(values, name, _POSITIONS, POSITION)
-
-
-def _sequence(values: HeaderValues, name: str) -> int:
-    return _number(values, name, _SEQUENCES, SEQUENCE)
-
-
-def _epoch(values: HeaderValues, name: str) -> int:
-    """Read the epoch. Records that were published before epochs were introduced belong to the first."""
-    return _number(values, name, _EPOCHS, EPOCH) if name in values else FIRST_EPOCH
-
-
-def _identifier(values: HeaderValues, name: str) -> str:
-    value = values.get(name)
-    try:
-        return identifier(value and value.decode("ascii", "replace"), field=name)
-    except InvalidInput as error:
-        raise _invalid_header(name, value, error.allowed) from error
-
-
-def _type(values: HeaderValues, name: str) -> str:
-    value = values.get(name)
-    kind = value.decode("ascii", "replace") if value else ""
-    if kind not in DATA:
-        raise _invalid_header(name, value, ", ".join(DATA))
-    return kind
-
-
-def _time(values: HeaderValues, name: str) -> datetime:
-    value = values.get(name)
+def _time(values: HeaderValues) -> datetime:
+    value = values.get("ce_time")
     try:
         return utc(_TIME.decode(b'"%s"' % (value or b"")))
     except DECODING_ERRORS as error:
-        raise _invalid_header(name, value, TIME) from error
-
-
-def _text(values: HeaderValues, name: str) -> str:
-    try:
-        text = (values.get(name) or b"").decode()
-    except UnicodeDecodeError as error:
-        raise _invalid_header(name, values[name], TEXT) from error
-    if len(text) > MAX_TEXT or _CONTROL.search(text):
-        raise _invalid_header(name, values[name], TEXT)
-    return text
-
-
-def _constant(expected: bytes) -> Callable[[HeaderValues, str], bytes]:
-    def read(values: HeaderValues, name: str) -> bytes:
-        if values.get(name) != expected:
-            raise _invalid_header(name, values.get(name), expected.decode())
-        return expected
-
-    return read
-
-
-def _source(values: HeaderValues, name: str) -> str:
-    if not values.get(name):
-        raise _invalid_header(name, values.get(name), "a URI reference that identifies the producer")
-    return _text(values, name)
+        raise _invalid_header("ce_time", value, TIME) from error
 
 
 def _invalid_header(name: str, value: bytes | None, allowed: str) -> UndecodableEvent:
@@ -275,20 +231,3 @@ def _invalid_header(name: str, value: bytes | None, allowed: str) -> Undecodable
 
 def _shown(value: bytes) -> str:
     return repr(truncated(value[:_SHOWN_BYTES].decode(errors="backslashreplace")))
-
-
-_READERS: Mapping[str, Callable[[HeaderValues, str], object]] = {
-    "ce_specversion": _constant(_SPECVERSION),
-    "ce_id": _identifier,
-    "ce_source": _source,
-    "ce_type": _type,
-    "ce_subject": _identifier,
-    "ce_time": _time,
-    "content-type": _constant(_CONTENT_TYPE),
-    "bucket": _bucket,
-    "position": _position,
-    "sequence": _sequence,
-    "epoch": _epoch,
-    "correlation-id": _text,
-    "traceparent": _text,
-}

@@ -1,4 +1,4 @@
-"""The headers of a record as a struct, for the published contract. ``headers.py`` writes and reads them."""
+"""The headers of a record as a struct: the published contract, and what ``headers.py`` checks each header by."""
 
 from typing import Annotated, Literal
 
@@ -10,22 +10,26 @@ from ..envelope import EventType
 from ..fields import Identifier, Time
 
 MAX_TEXT = 200
-BUCKET = f"a whole number of 0 to {BUCKETS - 1}, in decimal digits"
-POSITION = "a whole number of 1 or more, in at most 18 decimal digits"
-SEQUENCE = "a whole number of 1 or more, below 10^9, in decimal digits"
-EPOCH = f"a whole number of 1 to {MAX_EPOCH}, in decimal digits"
-TEXT = f"text in UTF-8 of at most {MAX_TEXT} characters, without control characters, or absent"
+MAX_DIGITS = 18
 
-_DIGITS = 18
+
+def _number(pattern: str, description: str) -> Meta:
+    return Meta(pattern=rf"^0*{pattern}\Z", max_length=MAX_DIGITS, description=description)
+
+
 _Bucket = Annotated[
-    str, Meta(pattern=r"^0*(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[0-9]{1,2})\Z", max_length=_DIGITS, description=BUCKET)
+    str,
+    _number("(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[0-9]{1,2})", f"a whole number of 0 to {BUCKETS - 1}, in decimal digits"),
 ]
-_Position = Annotated[str, Meta(pattern=r"^0*[1-9][0-9]*\Z", max_length=_DIGITS, description=POSITION)]
-_Sequence = Annotated[str, Meta(pattern=r"^0*[1-9][0-9]{0,8}\Z", max_length=_DIGITS, description=SEQUENCE)]
-_Epoch = Annotated[str, Meta(pattern=r"^0*[1-9][0-9]{0,5}\Z", max_length=_DIGITS, description=EPOCH)]
+_Position = Annotated[
+    str, _number("[1-9][0-9]*", f"a whole number of 1 or more, in at most {MAX_DIGITS} decimal digits")
+]
+_Sequence = Annotated[str, _number("[1-9][0-9]{0,8}", "a whole number of 1 or more, below 10^9, in decimal digits")]
+_Epoch = Annotated[str, _number("[1-9][0-9]{0,5}", f"a whole number of 1 to {MAX_EPOCH}, in decimal digits")]
 _PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]*\Z"
 _Reference = Annotated[str, Meta(pattern=_PRINTABLE, min_length=1, max_length=MAX_TEXT, description="a URI reference")]
-_Text = Annotated[str, Meta(pattern=_PRINTABLE, max_length=MAX_TEXT, description=TEXT)]
+_TEXT = f"text in UTF-8 of at most {MAX_TEXT} characters, without control characters, or absent"
+_Text = Annotated[str, Meta(pattern=_PRINTABLE, max_length=MAX_TEXT, description=_TEXT)]
 
 
 class RecordHeaders(Struct, frozen=True, kw_only=True):
