@@ -20,7 +20,6 @@ from .quality.topic_quality import (
 from .translation import NO_CURRENCY
 from .validation import (
     InvalidRecord,
-    Validation,
     ValidationReport,
     check_lines,
     check_record,
@@ -39,7 +38,6 @@ __all__ = [
     "InvalidRecord",
     "Inspection",
     "FieldProblem",
-    "Validation",
     "ValidationReport",
     "TopicQuality",
     "inspect",

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import BinaryIO
 
@@ -46,28 +46,21 @@ class InvalidRecord:
     problems: tuple[FieldProblem, ...]
 
 
-@frozen
-class ValidationReport:
-    """The number of records that were checked, in total and by type, and of those that are ``wrong``.
-
-    ``by_field`` counts the problems by the field that they are in. ``faults`` are the first MAX_FAULTS invalid records.
-    """
-
-    checked: int
-    by_type: Mapping[str, int]
-    wrong: int = 0
-    by_field: Mapping[str, int] = field(factory=dict)
-    faults: tuple[InvalidRecord, ...] = ()
-
-
 @define
-class Validation:
-    """Counts records, and keeps the first invalid ones, so that its memory is bounded however many there are."""
+class ValidationReport:
+    """Counts records by type, those that are ``wrong``, and their problems by the field that they are in.
+
+    ``faults`` are the first MAX_FAULTS invalid records, so its memory is bounded however many there are.
+    """
 
     by_type: Counter[str] = field(factory=Counter)
     by_field: Counter[str] = field(factory=Counter)
     wrong: int = 0
     faults: list[InvalidRecord] = field(factory=list)
+
+    @property
+    def checked(self) -> int:
+        return self.by_type.total()
 
     def add(self, where: str, body: bytes | None, problems: Sequence[FieldProblem]) -> None:
         """Count a record with its ``problems``, which are none if it conforms to the contract."""
@@ -80,11 +73,6 @@ class Validation:
             self.by_field[name if name in self.by_field or len(self.by_field) < MAX_FIELDS else OTHER] += 1
         if len(self.faults) < MAX_FAULTS:
             self.faults.append(InvalidRecord(where, tuple(problems[:MAX_PROBLEMS])))
-
-    def report(self) -> ValidationReport:
-        return ValidationReport(
-            self.by_type.total(), dict(self.by_type), self.wrong, dict(self.by_field), tuple(self.faults)
-        )
 
 
 def check_record(body: bytes | None, *, key: bytes | None = None, headers: Headers | None = None) -> list[FieldProblem]:
@@ -130,10 +118,10 @@ def check_lines(lines: Iterable[bytes], *, name: str) -> ValidationReport:
     ``name`` is the file's name. A record's location is ``name:LINE``, or ``name/INDEX`` (from 0) in an array. Blank
     lines are ignored. Raises InvalidInput for a document or array of more than MAX_BYTES, which would be read whole.
     """
-    validation = Validation()
+    report = ValidationReport()
     for location, body in _records(iter(lines), name):
-        validation.add(location, body, check_record(body))
-    return validation.report()
+        report.add(location, body, check_record(body))
+    return report
 
 
 def field_of(path: str) -> str:

@@ -101,7 +101,7 @@ async def validate(
 
 
 async def _validate_topic() -> wire.ValidationReport:
-    validation = wire.Validation()
+    report = wire.ValidationReport()
     async with session().opened() as container:
         if (reader := container.topic_reader()) is None:
             raise NotConfigured("no Kafka is configured", "set ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS, or give a FILE")
@@ -110,8 +110,8 @@ async def _validate_topic() -> wire.ValidationReport:
             while records := await scan.records(PAGE):
                 for each in records:
                     where = f"{each.topic}/{each.partition}@{each.offset}"
-                    validation.add(where, each.value, wire.inspect(each, addressed=addressed))
-    return validation.report()
+                    report.add(where, each.value, wire.inspect(each, addressed=addressed))
+    return report
 
 
 async def _records(

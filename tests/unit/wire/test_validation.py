@@ -1,6 +1,7 @@
 """Validation finds every problem of a record and its location."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 
 import pytest
@@ -140,7 +141,7 @@ def test_good_lines_are_counted_by_type() -> None:
 
     report = wire.check_lines(lines, name="day.jsonl")
 
-    assert report == wire.ValidationReport(3, {"order.created": 1, "order.state_changed": 2})
+    assert report == wire.ValidationReport(Counter({"order.created": 1, "order.state_changed": 2}))
 
 
 def test_an_invalid_line_is_reported_with_its_number() -> None:
@@ -169,7 +170,7 @@ def test_a_document_over_many_lines_is_one_record() -> None:
 
     report = wire.check_lines(lines, name="order_created.json")
 
-    assert report == wire.ValidationReport(1, {"order.created": 1})
+    assert report == wire.ValidationReport(Counter({"order.created": 1}))
 
 
 def test_a_problem_of_a_document_is_reported_with_its_name() -> None:
@@ -204,7 +205,7 @@ def test_an_array_holds_a_record_an_element(ends: bytes) -> None:
 def test_in_an_empty_file_nothing_is_checked(lines: list[bytes]) -> None:
     report = wire.check_lines(lines, name="empty.jsonl")
 
-    assert report == wire.ValidationReport(0, {})
+    assert report == wire.ValidationReport()
 
 
 def test_of_many_invalid_records_the_first_are_listed_and_all_are_counted_by_field() -> None:
@@ -218,12 +219,11 @@ def test_of_many_invalid_records_the_first_are_listed_and_all_are_counted_by_fie
 
 
 def test_fields_whose_names_a_caller_chose_are_counted_together() -> None:
-    validation = wire.Validation()
+    report = wire.ValidationReport()
 
     for number in range(5_000):
-        validation.add("t/0@1", b"{}", [wire.FieldProblem(f"data/x{number}", "it is wrong", "another")] * 300)
+        report.add("t/0@1", b"{}", [wire.FieldProblem(f"data/x{number}", "it is wrong", "another")] * 300)
 
-    report = validation.report()
     assert len(report.by_field) <= 101
     assert sum(report.by_field.values()) == 5_000 * 300
     assert max(len(fault.problems) for fault in report.faults) == 100
