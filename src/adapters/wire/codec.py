@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from msgspec import UNSET, Raw
 from msgspec.json import Decoder, Encoder
+from msgspec.structs import replace
 
 from ...application.event_log.records import LogRecord
 from ...domain.errors import EventTooLarge, UndecodableEvent
@@ -71,15 +72,7 @@ def decode_record(record: LogRecord) -> OrderEvent:
 def read_envelope(body: bytes) -> Envelope:
     """Decode the envelope in ``body``. Unknown fields are ignored. Raises UndecodableEvent."""
     envelope, data, _ = _decode_envelope(body)
-    return EnvelopeOf(
-        id=envelope.id,
-        type=envelope.type,
-        order_id=envelope.order_id,
-        user_id=envelope.user_id,
-        data=data,
-        occurred_at=envelope.occurred_at,
-        version=envelope.version,
-    )
+    return cast("Envelope", replace(envelope, data=data))
 
 
 def write_envelope(envelope: Envelope) -> bytes:

@@ -1,7 +1,7 @@
 """Finds what is invalid in the bytes of an event, with the path of each field."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
@@ -26,6 +26,8 @@ RECORD_VALUE = "value"
 """The path of a problem with the record's bytes as a whole, which Kafka calls its value."""
 _AN_OBJECT = "a JSON object in UTF-8"
 _SHOWN = 80
+_decoder: Callable[[Any], Decoder[Any]] = cache(decoder)
+_fields: Callable[[type[Struct]], Sequence[FieldInfo]] = cache(fields)
 
 
 @frozen
@@ -102,7 +104,7 @@ def _struct_problems(raw: Raw, kind: type[Struct], path: str) -> list[FieldProbl
     try:
         values = _decoder(dict[str, Raw]).decode(raw)
     except DECODING_ERRORS:
-        return [FieldProblem(path.rstrip("/"), _value_problem(raw), "an object")]
+        return [FieldProblem(path.rstrip("/"), f"it is {_shown(raw)}", "an object")]
     return _field_problems(values, kind, path)
 
 
@@ -142,7 +144,7 @@ def _value_problems(raw: Raw, kind: Any, path: str) -> list[FieldProblem]:
     except DECODING_ERRORS as error:
         if " - at `$[" in str(error):
             return [_repeated_field(error, path)]
-        return [FieldProblem(path, _value_problem(raw), _allowed(kind))]
+        return [FieldProblem(path, f"it is {_shown(raw)}", _allowed(kind))]
     return []
 
 
@@ -163,10 +165,6 @@ def _malformed(body: bytes, error: Exception) -> str:
     return "it is " + _kind(body.lstrip()[:1]) if "Expected `object`" in message else message
 
 
-def _value_problem(raw: Raw) -> str:
-    return f"it is {_shown(raw)}"
-
-
 def _shown(raw: Raw) -> str:
     """Show a JSON value as it is written, cut to 80 characters. Arrays and objects are shown by their kind only."""
     text = bytes(raw).strip().decode(errors="replace")
@@ -181,16 +179,6 @@ def truncated(text: str) -> str:
 def _kind(first: bytes) -> str:
     kinds = {b"{": "an object", b"[": "an array", b'"': "text", b"t": "true", b"f": "false", b"n": "null"}
     return kinds.get(first, "a number")
-
-
-@cache
-def _decoder(kind: Any) -> Decoder[Any]:
-    return decoder(kind)
-
-
-@cache
-def _fields(kind: type[Struct]) -> tuple[FieldInfo, ...]:
-    return fields(kind)
 
 
 @cache
