@@ -69,7 +69,6 @@ _NEVER = frozenset(
 )
 """Keys whose values are never written, of any logger."""
 _ENCODER = msgspec.json.Encoder()
-_NOISE = ("color_message",)
 LONGEST = 20_000
 """Characters of one text."""
 DEEPEST = 8
@@ -97,7 +96,7 @@ class LineFormatter(logging.Formatter):
             structlog.dev.ConsoleRenderer(event_key="event", timestamp_key="time") if self.readable else _json
         )
         self._inner = structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*SHARED, structlog.stdlib.ExtraAdder(), _without_noise],
+            foreign_pre_chain=[*SHARED, structlog.stdlib.ExtraAdder(), _without_color],
             processors=[
                 error_fields,
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
@@ -203,9 +202,9 @@ def _timestamped(_: Any, __: str, line: Line) -> Line:
     return line
 
 
-def _without_noise(_: Any, __: str, line: Line) -> Line:
-    for name in _NOISE:
-        line.pop(name, None)
+def _without_color(_: Any, __: str, line: Line) -> Line:
+    """Remove uvicorn's second text of a line, which is for a terminal."""
+    line.pop("color_message", None)
     return line
 
 
