@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from attrs import define, evolve, field, frozen
 
-from ....application.event_log.records import BUCKETS, LogRecord, checksum_of
+from ....application.event_log.records import BUCKETS, RELAY, LogRecord, checksum_of
 from ....application.noop import noop
 from ....application.recovery.epochs import BEGINNING, Epochs
 from ....application.relay.ports import OnFlushed
@@ -25,7 +25,6 @@ from .consumer_group import RelayGroup
 from .offset_metadata import OffsetMetadata
 from .transactional_producer import RelayProducer
 
-READER = "relay"
 _JOIN_SECONDS = 0.1
 
 
@@ -239,7 +238,7 @@ def _last_records(cursors: Mapping[int, int | None], records: Sequence[LogRecord
             before = last_records[bucket].position if bucket in last_records else cursors[bucket]
             current, next_position = bucket, position if before is None else before + 1
         if position != next_position:
-            raise LogGap(READER, bucket, next_position - 1, position)
+            raise LogGap(RELAY, bucket, next_position - 1, position)
         next_position += 1
         last_records[bucket] = record
     return last_records
