@@ -14,12 +14,12 @@ from orderflow.adapters.sql import SqlStorage
 from orderflow.adapters.sql.consumer_store import SqlConsumerStores
 from orderflow.adapters.sql.types import metadata
 from orderflow.application.analytics.analyse import Analyse
+from orderflow.application.clock import utc_now
 from orderflow.application.consuming.consumer import BatchResult
 from orderflow.application.consuming.consumer import Consumer as Consumer_
 from orderflow.application.consuming.handle_batch import HandleBatch
 from orderflow.application.consuming.run_consumer import RunConsumer
 from orderflow.application.event_log.records import LogRecord, UnrecognizedRecord
-from orderflow.entrypoints.wiring.storage_and_consumers import utc_now
 from sqlalchemy import text
 
 from .finding import Effort, Finding, in_turn, rates, ratios

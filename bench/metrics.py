@@ -20,12 +20,13 @@ from orderflow.adapters.telemetry.instrumented import InstrumentedCommand, Instr
 from orderflow.adapters.telemetry.instrumented_consumers import InstrumentedBatches, instrumented
 from orderflow.adapters.telemetry.metrics.database import watch_fetches, watch_pool, watch_statements
 from orderflow.application.analytics.analyse import Analyse
+from orderflow.application.clock import utc_now
 from orderflow.application.consuming.handle_batch import HandleBatch
 from orderflow.application.event_log.records import LogRecord
 from orderflow.application.orders.create_order import CreateOrder
 from orderflow.application.orders.group_commit import GroupCommit
 from orderflow.application.orders.unit_of_work import WriteSetUnitOfWork
-from orderflow.entrypoints.wiring.storage_and_consumers import new_id, utc_now
+from orderflow.entrypoints.wiring.storage_and_consumers import new_id
 
 from .creating import ADMIN, new_order
 from .finding import Effort, Finding, Turn, in_turn, rates, ratios

@@ -21,12 +21,13 @@ from orderflow.adapters.telemetry.instrumented import (
 )
 from orderflow.adapters.telemetry.logs.formatter import LineFormatter
 from orderflow.adapters.telemetry.tracing.tracing import Tracing
+from orderflow.application.clock import utc_now
 from orderflow.application.log_lines import log_each
 from orderflow.application.orders.create_order import CreateOrder
 from orderflow.application.orders.group_commit import GroupCommit
 from orderflow.application.orders.ports import Committer
 from orderflow.application.orders.unit_of_work import WriteSetUnitOfWork
-from orderflow.entrypoints.wiring.storage_and_consumers import new_id, utc_now
+from orderflow.entrypoints.wiring.storage_and_consumers import new_id
 
 from .creating import ADMIN, new_order
 from .finding import Effort, Finding, in_turn, rates, ratios

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Protocol
 
@@ -27,6 +27,11 @@ class NewId(Protocol):
     def __call__(self) -> str:
         """Return an identifier that was never returned before (a UUIDv7 by default)."""
         ...
+
+
+def utc_now() -> datetime:
+    """Return the time now."""
+    return datetime.now(UTC)
 
 
 @define(eq=False)

@@ -23,7 +23,7 @@ from ..adapters.telemetry.instrumented import (
 from ..adapters.wakeup import LocalWakeup
 from ..application.analytics.analyse import Analyse
 from ..application.auth import CachedTokens
-from ..application.clock import Clock, NewId, StorageClock
+from ..application.clock import Clock, NewId, StorageClock, utc_now
 from ..application.customers.erase_customer import EraseCustomer
 from ..application.customers.export_customer import ExportCustomer
 from ..application.customers.forget_old_data import ForgetOldData
@@ -135,7 +135,7 @@ class Container(containers.DeclarativeContainer):
     consumer_names = providers.Callable(consumer_names, settings)
     known_names = providers.Callable(known_names, settings)
     stopping = providers.Singleton(storage_and_consumers.stopping, settings)
-    clock: providers.Provider[Clock] = PartProvider(lambda: storage_and_consumers.utc_now)
+    clock: providers.Provider[Clock] = PartProvider(lambda: utc_now)
     attempt_clock: providers.Provider[Clock] = providers.Callable(lambda clock: clock, clock)
     new_id: providers.Provider[NewId] = providers.Object(storage_and_consumers.new_id)
     decode: providers.Provider[Decode] = providers.Object(wire.decode_record)
@@ -485,7 +485,7 @@ class Container(containers.DeclarativeContainer):
         notifications=effects.provided.notifications,
         webhooks=effects.provided.webhooks,
         lag=lag.provider,
-        clock=providers.Object(storage_and_consumers.utc_now),
+        clock=providers.Object(utc_now),
         mail=providers.Singleton(mail.smtp_health, settings),
         certificate=providers.Singleton(certificate_health, settings),
         identity=providers.Singleton(identity_health, settings),
@@ -607,7 +607,7 @@ def container_for(
     if simulated:
         if gateway is None:
             container.gateway.override(providers.Singleton(SandboxGateway))
-        container.attempt_clock.override(providers.Object(storage_and_consumers.utc_now))
+        container.attempt_clock.override(providers.Object(utc_now))
     return container
 
 

@@ -1,7 +1,7 @@
 """Reads the state of the cluster, the topic and the consumer groups, or why Kafka does not respond."""
 
 from collections.abc import Callable, Collection, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from time import monotonic
 from typing import Any
 
@@ -16,6 +16,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined,unused-ignore]
     ResourceType,
 )
 
+from ...application.clock import utc_now
 from ...application.health.facts import (
     ClockOffset,
     ConnectionFailure,
@@ -64,10 +65,6 @@ _LATEST: Any = OffsetSpec.latest()  # type: ignore[no-untyped-call,unused-ignore
 _CONFIGS = ("cleanup.policy", "max.message.bytes", "min.insync.replicas", "retention.bytes", "retention.ms")
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 @define(eq=False)
 class _ReportedErrors:
     """Errors and log lines that a client reported since the last observation. The lines are more specific."""
@@ -104,7 +101,7 @@ class KafkaHealth:
     settings: KafkaSettings
     groups: Mapping[str, str]
     timeout: float = 3.0
-    clock: Callable[[], datetime] = _now
+    clock: Callable[[], datetime] = utc_now
     dead_letters: str = ""
     _thread: OneThread = field(factory=lambda: OneThread("kafka-watch"), init=False)
     _client: AdminClient | None = field(default=None, init=False)

@@ -3,7 +3,7 @@
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from time import monotonic
 from typing import Any
 
@@ -11,6 +11,7 @@ from attrs import frozen
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ...application.clock import utc_now
 from ...application.health.facts import ClockOffset, ConnectionFailure, DatabaseFacts, FailureReason
 from ...domain.errors import NotConfigured, StorageUnavailable
 from . import schema
@@ -49,16 +50,12 @@ _BY_STATE = {
 }
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 @frozen
 class SqlHealth:
     """Reads the facts. ``clock`` is this machine's clock."""
 
     database: Database
-    clock: Callable[[], datetime] = _now
+    clock: Callable[[], datetime] = utc_now
 
     async def facts(self) -> DatabaseFacts | ConnectionFailure:
         try:

@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import httpcore
 from attrs import define, field, frozen
 
+from ...application.clock import utc_now
 from ...application.redaction import bounded
 from ...application.webhooks.delivery import MAX_DETAIL, WebhookMessage, WebhookResponse
 from ...application.webhooks.endpoint import Endpoint
@@ -44,10 +45,6 @@ _TO_ENCODE = re.compile(r'["<>\\^`{|}]')
 """Characters that may stand in a URL that an operator writes, and that not every receiver takes as they are."""
 _SECONDS = re.compile(r"[0-9]+\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 @frozen(kw_only=True)

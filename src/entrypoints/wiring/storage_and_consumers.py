@@ -1,7 +1,7 @@
 """The storage and consumers that the container builds: each adapter as the settings require it."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Protocol
@@ -19,7 +19,7 @@ from ...adapters.telemetry.metrics.database import watch_fetches, watch_pool, wa
 from ...adapters.wakeup import LocalWakeup
 from ...application.analytics.analyse import Analyse
 from ...application.analytics.ports import AnalyticsTransaction
-from ...application.clock import Clock
+from ...application.clock import Clock, utc_now
 from ...application.consuming.consumer import Consumer
 from ...application.consuming.dead_letter import DeadLetter
 from ...application.consuming.handle_batch import HandleBatch
@@ -65,11 +65,6 @@ class ShippedTransaction(
     NotificationTransaction, AnalyticsTransaction, InventoryTransaction, WebhookTransaction, Protocol
 ):
     """The transaction of the shipped adapters, which has what every consumer needs."""
-
-
-def utc_now() -> datetime:
-    """Return the time now."""
-    return datetime.now(UTC)
 
 
 def new_id() -> str:
