@@ -1,12 +1,13 @@
 """One database: its pool of connections, reads and transactions."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
+from functools import wraps
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 from attrs import define, field
@@ -33,7 +34,21 @@ from .types import Timestamp, read_time
 POSTGRESQL, SQLITE = "postgresql", "sqlite"
 ATTEMPTS = 5
 """Attempts of a read or commit that loses against other transactions, of which each time at least one commits."""
+P = ParamSpec("P")
 T = TypeVar("T")
+
+
+def repeated(transaction: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Have ``transaction`` repeated at once if it conflicts with another one. Raises its last TransactionConflict."""
+
+    @wraps(transaction)
+    async def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        for _ in range(ATTEMPTS - 1):
+            with suppress(TransactionConflict):
+                return await transaction(*args, **kwargs)
+        return await transaction(*args, **kwargs)
+
+    return run
 
 
 @define(eq=False)
@@ -131,14 +146,12 @@ class Database:
                     with committing(self.backend):
                         await transaction.commit()
 
+    @repeated
     async def rows(self, statement: Executable, given: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
         """Return the rows of one query, a transaction of its own. Raises StorageUnavailable.
 
         SQLite needs one hop to its thread; with ``reading`` it would need four.
         """
-        return await repeated(lambda: self._rows(statement, given))
-
-    async def _rows(self, statement: Executable, given: Mapping[str, Any] | None) -> Sequence[Row[Any]]:
         reader = self._reader
         if reader is None:
             async with self.reading() as connection:
@@ -151,14 +164,12 @@ class Database:
         with translated(self.backend):
             return await asyncio.get_running_loop().run_in_executor(self._reading_thread, run)
 
+    @repeated
     async def fetch(self, sql: str, *given: Any, primary: bool = False) -> Sequence[Any]:
         """Return the rows of one query on PostgreSQL as asyncpg's records.
 
         Raises StorageUnavailable. With ``primary``, also on a server that is read-only, which may lack rows.
         """
-        return await repeated(lambda: self._fetch(sql, given, primary))
-
-    async def _fetch(self, sql: str, given: Sequence[Any], primary: bool) -> Sequence[Any]:
         with translated(self.backend):
             async with self.driver() as driver:
                 began, done = perf_counter(), False
@@ -248,17 +259,6 @@ class Database:
         if not self.buckets:
             raise NotConfigured("the storage is not open", "await its open() first")
         return self.buckets
-
-
-async def repeated(transaction: Callable[[], Awaitable[T]]) -> T:
-    """Return the result of ``transaction``, which is repeated at once if it conflicts with another one.
-
-    Raises the last TransactionConflict.
-    """
-    for _ in range(ATTEMPTS - 1):
-        with suppress(TransactionConflict):
-            return await transaction()
-    return await transaction()
 
 
 @contextmanager

@@ -64,10 +64,8 @@ _SET_BACK = text(
 class SqlEpochs:
     database: Database
 
+    @repeated
     async def all(self) -> Epochs:
-        return await repeated(self._all)
-
-    async def _all(self) -> Epochs:
         async with self.database.reading() as connection:
             rows = (await connection.execute(_EPOCHS)).all()
             if not rows:

@@ -25,6 +25,7 @@ from sqlalchemy import (
 
 from ...application.auth import EVERY_SCOPE, IDENTIFYING, Grant, Scope, Token
 from ...domain.actor import Actor, Role
+from .bulk import among
 from .database import Database
 from .types import Counter, Timestamp, metadata
 
@@ -150,15 +151,9 @@ class SqlTokens:
 
     async def note_used(self, digests: Collection[str], *, at: datetime) -> None:
         later = or_(tokens.c.last_used_at.is_(None), tokens.c.last_used_at < bindparam("at", at, Timestamp()))
-        used = sorted(digests)
         async with self.database.writing() as connection:
-            for start in range(0, len(used), NOTED_AT_ONCE):
-                some = tokens.c.digest.in_(used[start : start + NOTED_AT_ONCE])
-                await connection.execute(update(tokens).where(some, later).values(last_used_at=at))
-
-
-NOTED_AT_ONCE = 500
-"""Uses that one statement stores; SQLite takes 999 values."""
+            used = among(connection, tokens.c.digest, digests)
+            await connection.execute(update(tokens).where(used, later).values(last_used_at=at))
 
 
 def _has(id: str) -> ColumnElement[bool]:

@@ -29,7 +29,7 @@ class SqlCommitter:
             return [None] * len(sets)
         write = write_postgresql.write if self.database.backend == POSTGRESQL else write_sqlite.write
         try:
-            conflicts = await repeated(lambda: write(self.database, batch))
+            conflicts = await repeated(write)(self.database, batch)
         except TransactionConflict as error:
             return [_concurrent_change(writes, error) for writes in sets]
         if conflicts:
