@@ -23,7 +23,6 @@ class StripeWebhook:
     """Verifies events with one of ``secrets``: while a secret is rotated, there are two."""
 
     secrets: tuple[str, ...] = field(repr=False)
-    tolerance: int = TOLERANCE_SECONDS
 
     def __call__(self, body: bytes, signature: str) -> GatewayEvent | None:
         """Return what an event is about; None if it is about no order of this service.
@@ -47,7 +46,7 @@ class StripeWebhook:
 
     def _is_signed(self, text: str, signature: str, secret: str) -> bool:
         try:
-            WebhookSignature.verify_header(text, signature, secret, self.tolerance)
+            WebhookSignature.verify_header(text, signature, secret, TOLERANCE_SECONDS)
         except SignatureVerificationError:
             return False
         return True
