@@ -14,6 +14,7 @@ from stripe import (
     CardError,
     HTTPXClient,
     InvalidRequestError,
+    ListObject,
     PaymentIntent,
     Refund,
     StripeClient,
@@ -29,6 +30,7 @@ from ...domain.text import shown
 from .stripe_webhook import KEY, ORDER
 
 T = TypeVar("T")
+Object = TypeVar("Object", bound=StripeObject)
 SECONDS, RETRIES = 8.0, 2
 """The time of one request, and how often one that failed is sent again: less than RESPONSE_SECONDS in all."""
 DECIMALS: Mapping[str, int] = {"ISK": 2, "UGX": 2, "MGA": 0}
@@ -141,14 +143,9 @@ class StripeGateway:
 
     async def payments(self, *, since: datetime) -> AsyncIterator[GatewayPayment]:
         params: Any = {"created": {"gte": int(since.timestamp())}, "limit": 100, "expand": ["data.latest_charge"]}
-        page = await _sent(self.client.v1.payment_intents.list_async(params))
-        while True:
-            for intent in page.data:
-                if _noted(intent.metadata, KEY):
-                    yield _payment(intent)
-            if not page.has_more:
-                return
-            page = await _sent(page.next_page_async())
+        async for intent in _listed(self.client.v1.payment_intents.list_async(params)):
+            if _noted(intent.metadata, KEY):
+                yield _payment(intent)
 
     async def _intent(self, reference: str) -> PaymentIntent | None:
         """Return the PaymentIntent, None if there is none of that id."""
@@ -174,17 +171,12 @@ class StripeGateway:
         try:
             if reference.startswith("re_") or reference.startswith("pyr_"):
                 return await _sent(refunds.retrieve_async(reference))
-            page = await _sent(refunds.list_async({"payment_intent": reference, "limit": 100}))
-            while True:
-                for refund in page.data:
-                    if _noted(refund.metadata, KEY) == key:
-                        return refund
-                if not page.has_more:
-                    return None
-                page = await _sent(page.next_page_async())
+            async for refund in _listed(refunds.list_async({"payment_intent": reference, "limit": 100})):
+                if _noted(refund.metadata, KEY) == key:
+                    return refund
         except InvalidRequestError as error:
             _require_missing(error)
-            return None
+        return None
 
 
 def stripe_amount(money: Money) -> int | None:
@@ -220,6 +212,17 @@ async def _sent(request: Awaitable[T]) -> T:
     if not isinstance(answer, StripeObject):
         raise GatewayUnavailable("stripe", f"it answered with {type(answer).__name__} and no object")
     return answer
+
+
+async def _listed(request: "Awaitable[ListObject[Object]]") -> AsyncIterator[Object]:
+    """Yield the objects of a list, page after page. Raises as ``_sent``."""
+    page = await _sent(request)
+    while True:
+        for it in page.data:
+            yield it
+        if not page.has_more:
+            return
+        page = await _sent(page.next_page_async())
 
 
 def _state(answer: PaymentIntent | Refund) -> str:
