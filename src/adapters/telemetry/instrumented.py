@@ -200,10 +200,6 @@ class InstrumentedRelayTopic:
 
     topic: RelayTopic
     telemetry: Telemetry
-    _record: InstrumentedPublishing = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._record = InstrumentedPublishing(self.telemetry, "relay")
 
     async def cursors(self, epochs: Epochs = BEGINNING) -> Mapping[int, int | None]:
         return await self.topic.cursors(epochs)
@@ -222,7 +218,8 @@ class InstrumentedRelayTopic:
             raise
         finally:
             seconds = perf_counter() - began
-            self._record(records, [delivered] * len(records), seconds, failure)
+            count_and_trace = InstrumentedPublishing(self.telemetry, "relay")
+            count_and_trace(records, [delivered] * len(records), seconds, failure)
             if relay.isEnabledFor(logging.DEBUG):
                 self._log(records, seconds, failure)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import httpcore
-from attrs import define, field, frozen
+from attrs import define, field
 
 MAX_READ = 64 * 1024
 """Bytes that are read after a request: of interim responses, headers and body together."""
@@ -43,11 +43,8 @@ class BoundedStream(httpcore.AsyncNetworkStream):
         return self.stream.get_extra_info(info)
 
 
-@frozen
-class BoundedNetwork(httpcore.AsyncNetworkBackend):
+class BoundedNetwork(httpcore.AnyIOBackend):
     """Opens bounded connections over TCP."""
-
-    network: httpcore.AsyncNetworkBackend = field(factory=httpcore.AnyIOBackend)
 
     async def connect_tcp(
         self,
@@ -57,4 +54,4 @@ class BoundedNetwork(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        return BoundedStream(await self.network.connect_tcp(host, port, timeout, local_address, socket_options))
+        return BoundedStream(await super().connect_tcp(host, port, timeout, local_address, socket_options))
