@@ -1,4 +1,4 @@
-"""The headers of a record on the dead-dead_letter topic: those of the event, and why it is parked."""
+"""The headers of a record on the topic of dead letters: those of the event, and why it is parked."""
 
 from ...application.consuming.dead_letter import DeadLetter
 from .headers import headers
