@@ -115,9 +115,7 @@ class SqlPaymentAttempts:
     database: Database
 
     async def of_order(self, order_id: str) -> Sequence[PaymentAttempt]:
-        return await self._find(
-            select(payment_attempts).where(payment_attempts.c.order_id == order_id).order_by(*_IN_ORDER)
-        )
+        return await self.of_orders([order_id])
 
     async def of_orders(self, order_ids: Collection[str]) -> Sequence[PaymentAttempt]:
         theirs = among(self.database.engine, payment_attempts.c.order_id, order_ids)
