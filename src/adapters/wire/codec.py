@@ -6,19 +6,21 @@ from typing import Any, cast
 
 from msgspec import UNSET, Raw
 from msgspec.json import Decoder, Encoder
-from msgspec.structs import replace
+from msgspec.structs import fields, replace
 
 from ...application.event_log.records import LogRecord
 from ...domain.errors import EventTooLarge, UndecodableEvent
 from ...domain.events import OrderEvent
 from .envelope import DATA, CreatedData, Envelope, EnvelopeOf, EventData
-from .fields import decoder, plain_value, utc
+from .fields import Time, decoder, plain_value, utc
 from .problems import DECODING_ERRORS, contradictions, undecodable_event
-from .translation import EnvelopeFields, data_of, event_of, time_in_data
+from .translation import EnvelopeFields, data_of, event_of
 
 _ENCODER = Encoder(decimal_format="number", enc_hook=plain_value)
 _OUTER = decoder(EnvelopeOf[Raw])
 _DATA: Mapping[str, Decoder[Any]] = {kind: decoder(data) for kind, data in DATA.items()}
+_TIME_IN_DATA = {kind: next(it.name for it in fields(data) if it.type == Time) for kind, data in DATA.items()}
+"""The field of each type's data that repeats the time of the event."""
 
 
 def encode(event: OrderEvent) -> bytes:
@@ -102,7 +104,7 @@ def _decode_envelope(body: bytes) -> tuple[EnvelopeOf[Raw], EventData, datetime]
         path = "data"
         data: EventData = _DATA[envelope.type].decode(envelope.data)
         at = utc(envelope.occurred_at)
-        utc(time_in_data(data))
+        utc(getattr(data, _TIME_IN_DATA[envelope.type]))
     except DECODING_ERRORS as error:
         raise undecodable_event(body, error, path) from error
     if isinstance(data, CreatedData):

@@ -132,25 +132,6 @@ def event_of(data: EventData, common: EnvelopeFields) -> OrderEvent:
             assert_never(data)
 
 
-def time_in_data(data: EventData) -> datetime:
-    """Return the time in ``data``."""
-    match data:
-        case CreatedData():
-            return data.created_at
-        case StateChangedData():
-            return data.changed_at
-        case PaymentProcessedData():
-            return data.processed_at
-        case ShipperAssignedData():
-            return data.assigned_at
-        case CancelledData():
-            return data.cancelled_at
-        case DeliveredData():
-            return data.delivered_at
-        case _:
-            assert_never(data)
-
-
 def _detail(line: OrderLine) -> OrderDetail:
     return OrderDetail(
         food_id=line.food_id,
