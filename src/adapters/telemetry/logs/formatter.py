@@ -84,7 +84,7 @@ class LineFormatter(logging.Formatter):
     secrets: Collection[str] = ()
     _known: re.Pattern[str] | None = field(init=False)
     _inner: structlog.stdlib.ProcessorFormatter = field(init=False)
-    _render: Callable[[Any, str, Line], str | bytes] = field(init=False)
+    _render: Callable[[Any, str, Line], str] = field(init=False)
 
     def __attrs_pre_init__(self) -> None:
         super().__init__()
@@ -122,8 +122,7 @@ class LineFormatter(logging.Formatter):
         ordered = dict(sorted(line.items(), key=lambda item: _FIRST.get(item[0], len(KEYS))))
         if self.readable:  # a terminal; JSON escapes them itself
             ordered = {name: printable(it) if isinstance(it, str) else it for name, it in ordered.items()}
-        rendered = self._render(logger, method, ordered)
-        return rendered.decode() if isinstance(rendered, bytes) else rendered
+        return self._render(logger, method, ordered)
 
     def _redacted(self, _: Any, __: str, line: Line) -> Line:
         for name, value in line.items():
@@ -226,8 +225,8 @@ def _now(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _json(_: Any, __: str, line: Mapping[str, Any]) -> bytes:
+def _json(_: Any, __: str, line: Mapping[str, Any]) -> str:
     try:
-        return _ENCODER.encode(line)
+        return _ENCODER.encode(line).decode()
     except (TypeError, ValueError, OverflowError):  # a lone surrogate, or a number without end
-        return json.dumps(line, default=str).encode()
+        return json.dumps(line, default=str)

@@ -159,18 +159,12 @@ class States:
 
     async def _webhooks(self) -> list[Sample]:
         now, found = self.clock(), await self.webhooks.summary()
-        states = {
-            "enabled": found.enabled,
-            "failing": found.failing,
-            "behind": found.behind,
-            "disabled": found.disabled,
-            "stopped": found.stopped,
-        }
+        [state] = catalogue.WEBHOOK_ENDPOINTS.labels
         return [
             Sample(catalogue.WEBHOOKS_UNSETTLED, found.backlog.pending),
             Sample(catalogue.WEBHOOKS_UNSETTLED_AGE, _age(found.backlog.oldest, now)),
             Sample(catalogue.WEBHOOKS_FAILED, found.backlog.failed),
-            *(Sample(catalogue.WEBHOOK_ENDPOINTS, number, (state,)) for state, number in states.items()),
+            *(Sample(catalogue.WEBHOOK_ENDPOINTS, getattr(found, name), (name,)) for name in state.values),
         ]
 
     def _by_consumer(self, metric: Metric, found: Mapping[str, int]) -> list[Sample]:
