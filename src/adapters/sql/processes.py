@@ -49,6 +49,8 @@ processes = Table(
 """``last_seen_at`` is the database's time of the last heartbeat, ``local_time`` the process's."""
 
 
+_SAME = ("id", "version", "host", "pid", "started_at", "failures")
+"""The columns that have the value of the attribute with their name."""
 _BY_ID = processes.c.id == bindparam("process_id")
 
 
@@ -90,13 +92,8 @@ class SqlProcessRegistry:
 def _row(process: Process) -> dict[str, Any]:
     failure = process.failure
     return {
-        "id": process.id,
-        "version": process.version,
-        "host": process.host,
-        "pid": process.pid,
-        "started_at": process.started_at,
+        **{name: getattr(process, name) for name in _SAME},
         "parts": [asdict(part) for part in process.parts],
-        "failures": process.failures,
         "failed_part": failure and failure.part,
         "failure_code": failure and failure.code,
         "failure_message": failure and failure.message,
@@ -105,17 +102,9 @@ def _row(process: Process) -> dict[str, Any]:
 
 
 def _known_process(row: RowMapping) -> KnownProcess:
+    same = {name: row[name] for name in _SAME}
     return KnownProcess(
-        process=Process(
-            id=row["id"],
-            version=row["version"],
-            host=row["host"],
-            pid=row["pid"],
-            started_at=row["started_at"],
-            parts=tuple(_part(each) for each in row["parts"]),
-            failures=row["failures"],
-            failure=_failure(row),
-        ),
+        process=Process(**same, parts=tuple(_part(each) for each in row["parts"]), failure=_failure(row)),
         last_seen_at=row["last_seen_at"],
         silent=(row["now"] - row["last_seen_at"]).total_seconds(),
         clock_ahead=(row["local_time"] - row["last_seen_at"]).total_seconds(),
