@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from litestar import Litestar, Request, Response, Router
@@ -17,8 +18,15 @@ from ...adapters.telemetry import Instruments
 from ...adapters.telemetry.tracing.tracing import Tracing
 from ...application.analytics.ports import AnalyticsQueries
 from ...application.auth import IdentityTokens, Scope
+from ...application.customers.erase_customer import EraseCustomer
+from ...application.customers.export_customer import ExportCustomer
+from ...application.notifications.list_notifications import ListNotifications
 from ...application.orders.use_cases import UseCases
+from ...application.prices.use_cases import PriceUseCases
 from ...application.streams.use_cases import StreamUseCases
+from ...application.webhooks.change_endpoints import ChangeEndpoints
+from ...application.webhooks.ports import Webhooks
+from ...application.webhooks.resend import ResendDeliveries, SendTest
 from ...domain.errors import InvalidInput
 from . import analytics as analytics_routes
 from . import batch, dead_letters, exports, lifecycle, problems, reads, stream, stream_tickets, writes
@@ -45,6 +53,7 @@ from .problems import InvalidParameter
 from .routers import OwnRouter
 
 Hook = Callable[[], Awaitable[None]]
+MAX_BODY_BYTES = 1_000_000
 SINGLE_HEADERS = (
     "Authorization",
     "X-Actor",
@@ -56,39 +65,55 @@ SINGLE_HEADERS = (
 )
 
 
-def build(
+def create_app(
     use_cases: UseCases,
     *,
     tokens: KnownTokens,
     checks: Mapping[str, Hook],
-    analytics: AnalyticsQueries | None,
     trust_actor_header: bool,
-    currency: str,
-    max_body_bytes: int,
-    on_startup: Sequence[Hook],
-    on_shutdown: Sequence[Hook],
-    failed: Callable[[Exception], None],
-    stopping: Callable[[], bool],
-    stopped_parts: Callable[[], Mapping[str, str]],
-    tracing: Tracing | None,
-    instruments: Instruments | None,
-    limits: CallerLimits,
-    identity: IdentityTokens | None,
-    customers: customer_routes.Customers | None,
-    webhooks: webhook_routes.WebhookRoutes | None,
-    cors_origins: Sequence[str],
-    board: Board | None,
-    operations: operation_routes.Operations | None,
-    prices: price_routes.Prices | None,
-    streams: StreamUseCases | None,
-    notifications: notification_routes.NotificationRoutes | None,
-    stripe_events: stripe_routes.EventOf | None,
+    analytics: AnalyticsQueries | None = None,
+    currency: str = "USD",
+    max_body_bytes: int = MAX_BODY_BYTES,
+    on_startup: Sequence[Hook] = (),
+    on_shutdown: Sequence[Hook] = (),
+    stopping: Callable[[], bool] = lambda: False,
+    stopped_parts: Callable[[], Mapping[str, str]] = dict,
+    tracing: Tracing | None = None,
+    instruments: Instruments | None = None,
+    failed: Callable[[Exception], None] = lambda error: None,
+    limits: Mapping[str, Any] = MappingProxyType({}),
+    identity: IdentityTokens | None = None,
+    customers: tuple[EraseCustomer, ExportCustomer] | None = None,
+    webhooks: tuple[Webhooks, ChangeEndpoints, ResendDeliveries, SendTest] | None = None,
+    cors_origins: Sequence[str] = (),
+    board: Board | None = None,
+    operations: Mapping[str, Any] | None = None,
+    prices: PriceUseCases | None = None,
+    streams: StreamUseCases | None = None,
+    notifications: ListNotifications | None = None,
+    stripe_events: stripe_routes.EventOf | None = None,
 ) -> Litestar:
-    """Build the application, as described in ``orderflow.entrypoints.http.create_app``."""
+    """Create the ASGI application.
+
+    ``checks`` are the readiness checks of ``/readyz`` by name; a check that raises is not ready. ``analytics`` adds the
+    routes under ``/v1/analytics``. With ``trust_actor_header``, which is for development, programs of this machine
+    identify themselves in ``X-Actor``. ``currency`` is the default currency of orders. A body larger than
+    ``max_body_bytes`` is refused. ``/readyz`` responds with 503 once ``stopping`` returns True, and names the
+    ``stopped_parts`` with the codes of their errors. ``tracing`` records a span for every request. ``instruments``
+    count the requests. ``failed`` is called with each error that is responded to with 5xx. ``limits`` are fields of
+    ``orderflow.entrypoints.http.caller_limits.CallerLimits`` that differ from its defaults. ``identity`` verifies the
+    tokens of an OpenID provider; with it, ``X-Actor`` is not trusted. ``customers`` adds the routes under
+    ``/v1/customers``, ``webhooks`` those under ``/v1/webhook-endpoints``, ``prices`` those under
+    ``/v1/restaurants``, ``streams`` the live streams, ``notifications`` the route ``/v1/notifications``, ``board`` the
+    pages for people at ``/``, and ``operations``, which are fields of
+    ``orderflow.entrypoints.http.operations.Operations``, the routes for operators. ``stripe_events`` adds
+    ``/v1/webhooks/stripe``: it verifies an event by its body and signature, and returns the order that it is about.
+    Pages of ``cors_origins`` may call from a browser. Raises NotConfigured without the extra ``http``.
+    """
     development = trust_actor_header and identity is None
     cookies = None if board is None else CookieSessions(board.sessions, tokens, development)
     authenticator = Authenticator(tokens, trust_actor_header, identity, cookies)
-    callers = Callers(limits, instruments)
+    callers = Callers(CallerLimits(**limits), instruments)
     closing = asyncio.Event()
     token_of = None if cookies is None else cookies.token_of
     tickets = None if streams is None else stream_tickets.Tickets(streams.tickets, tokens, token_of)
@@ -155,31 +180,38 @@ def build(
     changing = [require_json, refuse_unsupported_conditions, refuse_idempotency_key, refuse_unknown_parameters]
     figures = None if analytics is None else analytics_routes.Figures(analytics)
     reading = [analytics_routes.admins_and_restaurants, refuse_unknown_parameters]
+    operating = None if operations is None else operation_routes.Operations(**operations)
     notified = [notification_routes.list_notifications]
     routes = [
         orders,
         *_feature("analytics", [*analytics_routes.ROUTES, *exports.FIGURES], [authenticate, *reading], figures=figures),
-        *_feature("notifications", notified, [authenticate, refuse_unknown_parameters], routes=notifications),
+        *_feature("notifications", notified, [authenticate, refuse_unknown_parameters], listing=notifications),
         *_feature(
             "customers",
             customer_routes.ROUTES,
             [authenticate, customer_routes.admins_only, *changing],
-            customers=customers,
+            customers=None if customers is None else customer_routes.Customers(*customers),
         ),
-        *_feature("restaurants", price_routes.ROUTES, [authenticate, *changing], tag="prices", prices=prices),
+        *_feature(
+            "restaurants",
+            price_routes.ROUTES,
+            [authenticate, *changing],
+            tag="prices",
+            prices=None if prices is None else price_routes.Prices(prices, currency),
+        ),
         *_feature(
             "webhook-endpoints",
             webhook_routes.ROUTES,
             [authenticate, webhook_routes.admins_only, *changing],
             tag="webhooks",
-            routes=webhooks,
+            routes=None if webhooks is None else webhook_routes.WebhookRoutes(*webhooks),
         ),
         *_feature(
             "",
             [*operation_routes.ROUTES, *dead_letters.ROUTES],
             [authenticate, operation_routes.admins_only, *changing],
             tag="operations",
-            operations=operations,
+            operations=operating,
         ),
         *stripe_routes.routers(stripe_events, use_cases, callers, [require_json, refuse_unknown_parameters]),
     ]
@@ -208,7 +240,7 @@ def build(
             closing.set,
             callers.close,
             *([identity.close] if identity is not None else []),
-            *([operations.close] if operations is not None else []),
+            *([operating.close] if operating is not None else []),
             *on_shutdown,
         ],
         state=State({"closing": closing, "api": Api(use_cases, currency, closing, callers, failed, live)}),

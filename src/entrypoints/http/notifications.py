@@ -46,13 +46,6 @@ class NotificationsView:
     notifications: tuple[NotificationView, ...]
 
 
-@frozen
-class NotificationRoutes:
-    """The use-case of the route, as a named dependency."""
-
-    list_notifications: ListNotifications
-
-
 @get(
     "",
     response_headers=[CORRELATION],
@@ -63,14 +56,14 @@ class NotificationRoutes:
 )
 async def list_notifications(
     request: Request[Actor, Any, Any],
-    routes: NamedDependency[NotificationRoutes],
+    listing: NamedDependency[ListNotifications],
     order_id: Annotated[str | None, query("orderId", "the order; it is required")] = None,
 ) -> Response[NotificationsView]:
     """Return all notifications to admins, and to others those that they were sent themselves."""
     wanted = parse_identifier(order_id, "orderId")
     if wanted is None:
         raise InvalidInput("orderId", "it is missing", "the id of an order")
-    found = await routes.list_notifications(wanted, by=request.user)
+    found = await listing(wanted, by=request.user)
     return json_response(NotificationsView(order_id=wanted, notifications=tuple(map(_view, found))))
 
 

@@ -33,14 +33,19 @@ async def livez(liveness: NamedDependency[Liveness]) -> Response[dict[str, str]]
     return Response({"status": "alive"})
 
 
-def build(
+def create_ops_app(
     checks: Mapping[str, Check],
     scrape: Scrape,
-    stopping: Callable[[], bool],
-    stopped_parts: Callable[[], Mapping[str, str]],
-    blocked: Callable[[], float],
+    stopping: Callable[[], bool] = lambda: False,
+    stopped_parts: Callable[[], Mapping[str, str]] = dict,
+    blocked: Callable[[], float] = lambda: 0.0,
 ) -> Litestar:
-    """Build the application. It has no authentication, so it must be reachable by operators only."""
+    """Create an ASGI application with only ``/livez``, ``/readyz`` and ``/metrics``, for processes of every kind.
+
+    ``blocked`` returns the seconds for which the process's own event loop has been blocked, if the application runs on
+    another one. The other arguments and errors are as for ``create_app``. It has no authentication, so it must be
+    reachable by operators only.
+    """
     readiness = Checks(checks, stopping, stopped_parts)
     return CorrelatedApp(
         route_handlers=[livez, readyz, metrics],

@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from types import MappingProxyType
 
 import uvicorn
 from litestar import Litestar
@@ -47,19 +48,30 @@ async def serve(
     *,
     host: str,
     port: int,
-    stop: asyncio.Event | None,
-    on_ready: Callable[[str, int], None] | None,
-    grace_seconds: int | None,
-    stopping: Stopping | None,
-    setting: str,
-    limits: ConnectionLimits,
-    listener: socket.socket | None,
-    tls: CertificateFiles | None,
+    stop: asyncio.Event | None = None,
+    on_ready: Callable[[str, int], None] | None = None,
+    grace_seconds: int | None = 10,
+    stopping: Stopping | None = None,
+    setting: str = "ORDERFLOW_HTTP_PORT",
+    limits: Mapping[str, float] = MappingProxyType({}),
+    listener: socket.socket | None = None,
+    tls: CertificateFiles | None = None,
 ) -> None:
-    """Serve requests, as described in ``orderflow.entrypoints.http.serve``."""
+    """Serve requests on ``host`` and ``port`` (0 for any free one) until ``stop`` is set or this task is cancelled.
+
+    With a ``listener``, which is one of ``listeners``, they are served on that socket.
+
+    ``on_ready`` is called with the host and the port once requests are served. At the end, live streams are closed and
+    requests in progress have ``grace_seconds`` to finish (None for no limit). As soon as ``stopping`` has begun, each
+    response closes its connection, so that the client's next request goes to another process; ``stopping`` is given
+    the requests in progress. ``limits`` are fields of ``orderflow.entrypoints.http.connections.ConnectionLimits`` that
+    differ from its defaults. With ``tls``, connections are encrypted, and new files are used without a restart. Signals
+    are left to the caller. Raises NotConfigured if the extra ``http`` is missing, or if the address is not available,
+    with the ``setting`` that determines it; InvalidInput for a certificate that cannot be used.
+    """
     stopping = stopping or Stopping()
     instruments = app.instruments if isinstance(app, InstrumentedApp) else None
-    connections = Connections(limits, instruments, stopping.begun)
+    connections = Connections(ConnectionLimits(**limits), instruments, stopping.begun)
     stopping.watch(connections.in_progress)
     secured = None if tls is None else Tls(tls, instruments)
     listener = listener or _listen(host, port, setting)
@@ -95,10 +107,10 @@ async def serve(
                 await running
 
 
-def listeners(host: str, port: int, setting: str, number: int) -> list[socket.socket]:
-    """Create ``number`` listening sockets on one port, among which the system shares out the connections.
+def listeners(host: str, port: int, *, number: int, setting: str = "ORDERFLOW_HTTP_PORT") -> list[socket.socket]:
+    """Create ``number`` sockets that listen on one port, among which the system shares out the connections.
 
-    Raises NotConfigured if the port is taken, also by other sockets that would share it.
+    Raises NotConfigured without the extra ``http``, or if the port is taken, also by sockets that would share it.
     """
     with _listen(host, port, setting) as alone:
         free_port = alone.getsockname()[1]
