@@ -29,6 +29,7 @@ from ..application.customers.export_customer import ExportCustomer
 from ..application.customers.forget_old_data import ForgetOldData
 from ..application.dead_letters.drop import DropDeadLetter
 from ..application.event_log.ports import Decode
+from ..application.event_log.readers import Readers
 from ..application.health.lag import Lag
 from ..application.inventory.keep_stock import KeepStock
 from ..application.notifications.list_notifications import ListNotifications
@@ -61,6 +62,7 @@ from ..application.prices.check_prices import ListedPrices
 from ..application.prices.read_prices import ReadPrices
 from ..application.prices.use_cases import PriceUseCases
 from ..application.relay.publish_pending import PublishPending
+from ..application.rollout.cached_rollout import CachedRollout
 from ..application.rollout.pause_consumer import PauseConsumer
 from ..application.rollout.set_publishing_share import SetPublishingShare
 from ..application.sessions import CachedSessions
@@ -165,11 +167,14 @@ class Container(containers.DeclarativeContainer):
     log_source = providers.Singleton(storage_and_consumers.log_source, storage, news, settings)
     kafka = _with_kafka(profile, providers.Singleton(kafka_wiring.kafka_settings, settings, instruments))
     relay_topic = _with_kafka(profile, providers.Singleton(kafka_wiring.relay_topic, kafka))
-    topic_reader = _with_kafka(profile, providers.Factory(kafka_wiring.topic_reader, kafka, storage))
+    topic_reader = _with_kafka(
+        profile, providers.Factory(kafka_wiring.topic_reader, kafka, skipped=storage.provided.skipped_records.places)
+    )
     topic_admin = providers.Singleton(kafka_wiring.topic_admin, kafka)
     source = providers.Singleton(kafka_wiring.source, kafka, settings, log_source, storage)
 
-    current_rollout = providers.Singleton(storage_and_consumers.current_rollout, storage)
+    buckets = providers.Callable(lambda storage: lambda: storage.buckets, storage)
+    current_rollout = providers.Singleton(CachedRollout, storage.provided.rollout, buckets)
     direct = providers.Singleton(kafka_wiring.direct, settings, kafka, telemetry, current_rollout)
     publisher: providers.Provider[Callable[[WriteSet], EventPublisher]] = PartProvider(kafka_wiring.publisher, direct)
     group_read = providers.Singleton(
@@ -205,7 +210,13 @@ class Container(containers.DeclarativeContainer):
     instrumented_cancel_order = _instrumented("cancel_order", cancel_order, telemetry, new_id)
     get_order = providers.Singleton(GetOrder, group_read)
     timeline = providers.Singleton(OrderTimeline, get_order, storage.provided.log, decode)
-    readers = providers.Singleton(storage_and_consumers.readers, storage, settings, consumer_names, known_names)
+    readers = providers.Singleton(
+        Readers,
+        storage.provided.cursors,
+        consumer_names,
+        relayed=providers.Callable(kafka_wiring.reads_topic, settings),
+        built_in=known_names,
+    )
     trace_order = providers.Singleton(
         operator_tools.trace_order,
         get_order=get_order,
@@ -327,14 +338,20 @@ class Container(containers.DeclarativeContainer):
     )
     resend_deliveries = providers.Factory(
         webhooks.resend_deliveries,
-        storage,
-        effects,
-        storage.provided.maintenance_log,
-        clock,
-        storage_clock,
-        webhook_news,
+        webhooks=effects.provided.webhooks,
+        log=storage.provided.log,
+        maintenance_log=storage.provided.maintenance_log,
+        clock=clock,
+        now=storage_clock,
+        wake=webhook_news.provided.notify,
     )
-    send_test = providers.Factory(webhooks.send_test, effects, webhook_client.provider, new_id, storage_clock)
+    send_test = providers.Factory(
+        webhooks.send_test,
+        webhooks=effects.provided.webhooks,
+        new_client=webhook_client.provider,
+        new_id=new_id,
+        now=storage_clock,
+    )
     send_deliveries = providers.Factory(
         webhooks.send_deliveries,
         settings=settings,
@@ -357,7 +374,7 @@ class Container(containers.DeclarativeContainer):
         epochs=storage.provided.epochs,
         shippers=providers.Singleton(ShipperHistory, storage.provided.log, decode),
         wakeup=news.provided.listener,
-        buckets=providers.Callable(lambda storage: lambda: storage.buckets, storage),
+        buckets=buckets,
         poll_interval=settings.provided.poll_seconds,
     )
     streams = providers.Singleton(
@@ -428,7 +445,16 @@ class Container(containers.DeclarativeContainer):
     drop_dead_letter = providers.Factory(DropDeadLetter, effects.provided.store, clock)
     replay_sources = providers.Factory(storage_and_consumers.replay_sources, storage, topic_reader, settings)
     replay_events = providers.Factory(
-        storage_and_consumers.replay_events, effects=effects, storage=storage, sources=replay_sources, clock=clock
+        operator_tools.replay_events,
+        store=effects.provided.store,
+        cursors=storage.provided.cursors,
+        dead_letters=effects.provided.dead_letters,
+        log=storage.provided.log,
+        sources=replay_sources,
+        maintenance_log=storage.provided.maintenance_log,
+        decode=decode,
+        clock=clock,
+        buckets=storage.provided.buckets,
     )
     compare_order = providers.Factory(
         operator_tools.compare_order, storage.provided.audit, replay_sources, decode, storage.provided.buckets

@@ -27,6 +27,7 @@ from ...application.recovery.restore_guard import MissedEvents
 from ...application.rollout.cached_rollout import CachedRollout
 from ...domain.errors import InvalidInput, LogGap, NotConfigured
 from ..settings import Settings
+from .deferred import deferred
 
 if TYPE_CHECKING:
     from ...adapters.kafka.direct_publisher import DirectPublishing
@@ -46,6 +47,11 @@ class PartitionReader(Protocol):
     """A source that reads the partitions of the topic that its group assigns to it."""
 
     async def heard_out(self) -> Collection[int]: ...
+
+
+relay_topic: "Callable[..., KafkaRelayTopic]" = deferred("adapters.kafka.relay.relay_topic:KafkaRelayTopic")
+topic_reader: "Callable[..., KafkaTopicReader]" = deferred("adapters.kafka.topic_reader:KafkaTopicReader")
+record_locator: "Callable[..., KafkaRecordLocator]" = deferred("adapters.kafka.record_locator:KafkaRecordLocator")
 
 
 def kafka_settings(settings: Settings, instruments: Instruments) -> "KafkaSettings":
@@ -87,13 +93,6 @@ def source(
     return source
 
 
-def relay_topic(kafka: "KafkaSettings") -> "KafkaRelayTopic":
-    """Return the topic as a relay writes it."""
-    from ...adapters.kafka.relay.relay_topic import KafkaRelayTopic
-
-    return KafkaRelayTopic(kafka)
-
-
 def relay_cursors(kafka: "KafkaSettings | None", settings: Settings) -> "KafkaCommittedCursors | None":
     """Return the cursors that the relays committed; None if no relay publishes."""
     if kafka is None or not reads_topic(settings):
@@ -131,20 +130,6 @@ def stream_health(
     relayed = settings.publishing == "log"
     groups = {RELAY: kafka.relay_group, **{name: kafka.consumer_group(name) for name in consumers}}
     return KafkaHealth(kafka, groups if relayed else {}, timeout=timeout, dead_letters=settings.dead_letter_topic)
-
-
-def topic_reader(kafka: "KafkaSettings", storage: "MemoryStorage | SqlStorage") -> "KafkaTopicReader":
-    """Return a reader of the whole topic."""
-    from ...adapters.kafka.topic_reader import KafkaTopicReader
-
-    return KafkaTopicReader(kafka, skipped=storage.skipped_records.places)
-
-
-def record_locator(kafka: "KafkaSettings") -> "KafkaRecordLocator":
-    """Return what finds the records of an order on the topic."""
-    from ...adapters.kafka.record_locator import KafkaRecordLocator
-
-    return KafkaRecordLocator(kafka)
 
 
 def topic_admin(kafka: "KafkaSettings | None") -> "TopicAdmin | None":

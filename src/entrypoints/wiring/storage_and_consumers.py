@@ -1,6 +1,6 @@
 """The storage and consumers that the container builds: each adapter as the settings require it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
@@ -29,7 +29,6 @@ from ...application.customers.forget_old_data import Retention
 from ...application.customers.ports import PersonalData
 from ...application.dead_letters.redrive import Redrive
 from ...application.event_log.ports import TopicReader
-from ...application.event_log.readers import Readers
 from ...application.event_log.records import EVENT_ROOM, LogRecord, Origin
 from ...application.health.last_failure import Failures
 from ...application.inventory.keep_stock import KeepStock
@@ -39,7 +38,6 @@ from ...application.notifications.notify import Notify
 from ...application.notifications.ports import NotificationTransaction
 from ...application.orders.batching import Batching
 from ...application.recovery.restore_guard import RestoreGuard
-from ...application.rollout.cached_rollout import CachedRollout
 from ...application.webhooks.endpoint import WEBHOOKS
 from ...application.webhooks.ports import WebhookTransaction
 from ...application.webhooks.record_deliveries import RecordDeliveries
@@ -54,7 +52,6 @@ if TYPE_CHECKING:
     from ...adapters.memory import MemoryConsumerStores, MemoryStorage
     from ...adapters.memory.health import MemoryHealth
     from ...application.health.doctor import Expectations
-    from ...application.replay.replay_events import ReplayEvents
     from ...application.replay.replay_range import ReplaySource
 
     Storage = MemoryStorage | SqlStorage
@@ -212,16 +209,6 @@ def expectations(settings: Settings, consumers: tuple[str, ...]) -> "Expectation
     )
 
 
-def current_rollout(storage: "Storage") -> CachedRollout:
-    """Return the rollout as this process has it cached."""
-    return CachedRollout(storage.rollout, lambda: storage.buckets)
-
-
-def readers(storage: "Storage", settings: Settings, shipped: tuple[str, ...], built_in: tuple[str, ...]) -> Readers:
-    """Return the readers of the log: the shipped consumers, the relay if there is one, and the application's own."""
-    return Readers(storage.cursors, shipped, relayed=kafka.reads_topic(settings), built_in=built_in)
-
-
 def handle_batch(
     consumer: Consumer[ShippedTransaction],
     effects: "ConsumerStores",
@@ -279,30 +266,6 @@ def replay_sources(storage: "Storage", topic: TopicReader | None, settings: Sett
     if topic is not None and settings.publishing == "log":
         sources["topic"] = TopicReplaySource(topic, storage.epochs)
     return sources
-
-
-def replay_events(
-    consumer: Consumer[ShippedTransaction],
-    effects: "ConsumerStores",
-    storage: "Storage",
-    sources: "Mapping[str, ReplaySource]",
-    clock: Clock,
-) -> "ReplayEvents[ShippedTransaction]":
-    """Return the replay of ``consumer``. It is not counted: metrics show what happens once."""
-    from ...application.replay.replay_events import ReplayEvents
-
-    return ReplayEvents(
-        consumer=consumer,
-        store=effects.store,
-        cursors=storage.cursors,
-        dead_letters=effects.dead_letters,
-        log=storage.log,
-        sources=sources,
-        maintenance_log=storage.maintenance_log,
-        decode=wire.decode_record,
-        clock=clock,
-        buckets=storage.buckets,
-    )
 
 
 def profile(settings: Settings) -> str:

@@ -18,6 +18,7 @@ from ...application.webhooks.endpoint import WEBHOOKS
 from ...application.webhooks.ports import WebhookClient, Webhooks
 from ...domain.errors import NotConfigured
 from ..settings import Settings
+from .deferred import deferred
 
 if TYPE_CHECKING:
     from ...adapters.webhooks.http_client import Limits
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from ...application.webhooks.send_deliveries import SendDeliveries
     from ..container import Container
     from .storage_and_consumers import ConsumerStores, Storage
+
+
+resend_deliveries: "Callable[..., ResendDeliveries]" = deferred("application.webhooks.resend:ResendDeliveries")
+send_test: "Callable[..., SendTest]" = deferred("application.webhooks.resend:SendTest")
 
 
 def installed() -> bool:
@@ -89,36 +94,6 @@ def change_endpoints(
         buckets=lambda: storage.buckets,
         private=allowed.private,
     )
-
-
-def resend_deliveries(
-    storage: "Storage",
-    effects: "ConsumerStores",
-    maintenance_log: MaintenanceLog,
-    clock: Clock,
-    now: StorageClock,
-    news: LocalWakeup,
-) -> "ResendDeliveries":
-    """Return what sends deliveries again."""
-    from ...application.webhooks.resend import ResendDeliveries
-
-    return ResendDeliveries(
-        webhooks=effects.webhooks,
-        log=storage.log,
-        maintenance_log=maintenance_log,
-        clock=clock,
-        now=now,
-        wake=news.notify,
-    )
-
-
-def send_test(
-    effects: "ConsumerStores", new_client: Callable[[], WebhookClient], new_id: NewId, now: StorageClock
-) -> "SendTest":
-    """Return what sends a test message."""
-    from ...application.webhooks.resend import SendTest
-
-    return SendTest(webhooks=effects.webhooks, new_client=new_client, new_id=new_id, now=now)
 
 
 def send_deliveries(
