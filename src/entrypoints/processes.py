@@ -145,17 +145,11 @@ async def _worker_pool(container: Container) -> WorkerPool:
         settings,
         sockets,
         container.stopping(),
-        partial(work, _worker_api),
+        partial(work, _api),
         on_ready=lambda: logger.info(
             "listening", extra={"url": url, "workers": settings.http_workers, "gateway": settings.gateway_name}
         ),
     )
-
-
-async def _worker_api(
-    container: Container, stop: asyncio.Event, listener: socket.socket, ready: Callable[[], None]
-) -> None:
-    await _api(container, stop, listener=listener, on_ready=ready)
 
 
 async def _check_callers(container: Container) -> None:
@@ -177,7 +171,6 @@ async def _check_callers(container: Container) -> None:
 async def _api(
     container: Container,
     stop: asyncio.Event,
-    *,
     listener: socket.socket | None = None,
     on_ready: Callable[[], None] | None = None,
 ) -> None:
