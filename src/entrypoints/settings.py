@@ -1,6 +1,7 @@
 """The settings of a process: names, defaults, and allowed values."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import typed_settings as ts
@@ -21,13 +22,12 @@ from .masking import MASK, is_secret, masked_url
 from .url_checks import (
     check_database_url,
     check_host,
+    check_http_setting,
     check_kafka_servers,
     check_listen_url,
     check_origins,
     check_protected_url,
-    check_proxy_url,
     check_redis_url,
-    check_tracing_endpoint,
 )
 
 CONSUMERS = ("notifications", "analytics", "inventory")
@@ -49,8 +49,6 @@ TOPIC = r"(?!\.\.?\Z)[A-Za-z0-9._-]{1,249}"
 
 _PART = re.compile(r"[A-Za-z_][\w.-]*(:[A-Za-z_][\w.]*)?\Z", re.ASCII)
 """The names of a part in a setting: a plain name, or MODULE:ATTRIBUTE."""
-_STRIPE_KEY = re.compile(r"((sk|rk)_[!-~]+)?\Z")
-_STRIPE_SECRETS = re.compile(r"(whsec_[!-+\--~]+(,whsec_[!-+\--~]+)*)?\Z")
 MAX_PARTS = 20
 MAX_PART_NAME = 200
 
@@ -101,14 +99,14 @@ def _roles(_: object, __: object, value: tuple[str, ...]) -> None:
             raise ValueError("not NAME=ROLE")
 
 
-def _stripe_key(_: object, __: object, value: str) -> None:
-    if not _STRIPE_KEY.match(value):
-        raise ValueError("not of the form that is allowed")  # without the value, which attrs would show
+def _matching(pattern: str) -> Callable[[object, object, str], None]:
+    """Return a validator whose error does not have the value, as that of attrs would."""
 
+    def check(_: object, __: object, value: str) -> None:
+        if not re.fullmatch(pattern, value):
+            raise ValueError("not of the form that is allowed")
 
-def _stripe_secrets(_: object, __: object, value: str) -> None:
-    if not _STRIPE_SECRETS.match(value):
-        raise ValueError("not of the form that is allowed")
+    return check
 
 
 def _between(low: float, high: float) -> list[Any]:
@@ -188,12 +186,12 @@ class Settings:
     )
     stripe_api_key: str = ts.secret(
         default="",
-        validator=_stripe_key,
+        validator=_matching(r"((sk|rk)_[!-~]+)?"),
         help="a secret or restricted key of Stripe: sk_... or rk_...",
     )
     stripe_webhook_secret: str = ts.secret(
         default="",
-        validator=_stripe_secrets,
+        validator=_matching(r"(whsec_[!-+\--~]+(,whsec_[!-+\--~]+)*)?"),
         help="whsec_... of Stripe's events to /v1/webhooks/stripe; two, comma separated, while one is rotated; "
         "empty: no events",
     )
@@ -398,7 +396,7 @@ class Settings:
     )
     webhook_proxy_url: str = ts.option(
         default="",
-        validator=check_proxy_url,
+        validator=check_http_setting,
         help="http://host:port of a proxy for webhooks, which then decides what they may reach; empty: none",
     )
     webhook_ca_file: str = ts.option(
@@ -450,7 +448,7 @@ class Settings:
     )
     tracing_endpoint: str = ts.option(
         default="",
-        validator=check_tracing_endpoint,
+        validator=check_http_setting,
         help="URL for spans, OTLP over HTTP: http://host:4318/v1/traces; empty: no tracing",
     )
     tracing_sample_ratio: float = ts.option(

@@ -40,7 +40,7 @@ def check_http_url(value: str) -> None:
     _check_url(value, "http:", "https:")
 
 
-def check_tracing_endpoint(_: object, __: object, value: str) -> None:
+def check_http_setting(_: object, __: object, value: str) -> None:
     check_http_url(value)
 
 
@@ -69,10 +69,6 @@ def check_protected_url(_: object, __: object, value: str) -> None:
         parts = urlsplit(value)
         host, _port = parts.hostname or "", parts.port  # urllib raises ValueError for a port above 65535
         _check_host(host)
-
-
-def check_proxy_url(_: object, __: object, value: str) -> None:
-    check_http_url(value)
 
 
 def check_kafka_servers(_: object, __: object, value: str) -> None:
