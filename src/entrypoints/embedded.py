@@ -124,12 +124,12 @@ class OrderFlow:
                 settings, clock=clock, gateway=gateway, channels=channels, templates=templates, publisher=publisher
             )
         )
-        check_consumers(flow._container, names)
-        process_registration = flow._container.process_registration()
+        check_consumers(flow.container, names)
+        process_registration = flow.container.process_registration()
         process_registration.runs(EMBEDDING)
         async with (
-            opened(flow._container),
-            process_registration.registered(flow._container.storage().processes, failing=False),
+            opened(flow.container),
+            process_registration.registered(flow.container.storage().processes, failing=False),
         ):
             flow._loop = asyncio.get_running_loop()
             try:
@@ -228,7 +228,7 @@ class OrderFlow:
         Outside of such a block each command gets an id of its own. ``traceparent`` is W3C Trace Context; without, the
         application's own OpenTelemetry span is the parent, if there is one. Raises InvalidInput.
         """
-        made = self._container.new_id()() if correlation_id is None else correlation_id
+        made = self.container.new_id()() if correlation_id is None else correlation_id
         correlation = checked_correlation_id(made)
         if traceparent and not is_traceparent(traceparent):
             raise InvalidInput("traceparent", "it is not well-formed", "W3C Trace Context, 00-TRACE-SPAN-FLAGS")
@@ -242,25 +242,20 @@ class OrderFlow:
         Callers need tokens; with ``development``, programs of this machine choose their actor. Live streams end with
         the block. Raises NotConfigured without the extra ``http``.
         """
-        app = http_app(self._container, development=development)
-        listen_for_commits(self._container)
+        app = http_app(self.container, development=development)
+        listen_for_commits(self.container)
         async with app.lifespan():
             yield app
 
     @property
     def use_cases(self) -> UseCases:
         """The use-cases themselves, with every argument."""
-        return self._container.use_cases()
+        return self.container.use_cases()
 
     @property
     def prices(self) -> PriceUseCases:
         """The prices of restaurants, which new orders must have if the setting ``prices`` is ``list``."""
-        return self._container.prices()
-
-    @property
-    def _container(self) -> Container:
-        self._check_open()
-        return self._built
+        return self.container.prices()
 
     @property
     def _own_consumers(self) -> EmbeddedConsumers:
@@ -277,7 +272,8 @@ class OrderFlow:
     @property
     def container(self) -> Container:
         """The container behind this flow, for tools."""
-        return self._container
+        self._check_open()
+        return self._built
 
     async def create_order(
         self,
@@ -310,7 +306,7 @@ class OrderFlow:
                 customer_name=customer_name, customer_phone=customer_phone, note=note, metadata=metadata
             ),
             order_id=order_id,
-            currency=self._container.settings().currency if currency is None else currency,
+            currency=self.container.settings().currency if currency is None else currency,
         )
         return await self.use_cases.create_order(new, by=by)
 
