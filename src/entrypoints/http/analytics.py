@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated, Any
 
 from attrs import field, frozen
@@ -13,7 +14,7 @@ from ...application.analytics.figures import DeliveryTimes, MinuteSales, Restaur
 from ...application.analytics.ports import AnalyticsQueries
 from ...domain.actor import Actor, Role
 from ...domain.errors import InvalidInput
-from .openapi import CORRELATION, problems
+from .openapi import problems
 from .order_filter import RestaurantId
 from .parameters import parse_identifier, parse_time, time
 from .reads import json_response
@@ -28,21 +29,9 @@ AT_ONCE = 2
 """Figures that are read at the same time: each reads all orders, and other requests need the database, too."""
 HOUR = timedelta(hours=1)
 REFUSALS = problems(400, 401, 403, 500, 503)
+QUERY = {"start", "end", "restaurantId"}
 Start = Annotated[str | None, time("start", "the default is one hour before the end")]
 End = Annotated[str | None, time("end", "the default is now")]
-
-
-def parse_span(
-    start: Annotated[str | None, time("start", "only orders created at or after this time")] = None,
-    end: Annotated[str | None, time("end", "only orders created before this time")] = None,
-) -> Span:
-    """Return the span with these parameters. Raises InvalidInput."""
-    return Span(None if start is None else parse_time(start, "start"), None if end is None else parse_time(end, "end"))
-
-
-SPAN = {"span": Provide(parse_span, sync_to_thread=False)}
-"""The dependency of a route whose figures are of a span of time."""
-SPAN_QUERY = {"restaurantId", "start", "end"}
 
 
 @frozen(kw_only=True)
@@ -95,14 +84,6 @@ class CancellationsView:
     more: bool
 
 
-@frozen
-class Figures:
-    """The queries of the routes, as one named dependency. They take turns."""
-
-    views: AnalyticsQueries
-    turns: asyncio.Semaphore = field(factory=lambda: asyncio.Semaphore(AT_ONCE))
-
-
 admins_and_restaurants = for_roles(
     Role.ADMIN, Role.RESTAURANT, refused="may not read figures; only admins and restaurants may"
 )
@@ -116,6 +97,35 @@ def _bounded(by: Actor, restaurant_id: str | None) -> str | None:
     if wanted not in (None, by.id):
         raise InvalidInput("restaurantId", f"{wanted!r} is not you", f"{by.id!r}, or leave it out")
     return by.id
+
+
+@frozen
+class Figures:
+    """The queries of the routes, as one named dependency. They take turns."""
+
+    views: AnalyticsQueries
+    turns: asyncio.Semaphore = field(factory=lambda: asyncio.Semaphore(AT_ONCE))
+
+
+@frozen
+class Asked:
+    """The question of a call: the figures of ``restaurant``, or of all, about the orders of a span of time."""
+
+    figures: Figures
+    restaurant: str | None
+    span: Span
+
+
+def provide_asked(
+    request: Request[Actor, Any, Any],
+    figures: NamedDependency[Figures],
+    start: Annotated[str | None, time("start", "only orders created at or after this time")] = None,
+    end: Annotated[str | None, time("end", "only orders created before this time")] = None,
+    restaurant_id: RestaurantId = None,
+) -> Asked:
+    """Return the question with these parameters. Raises InvalidInput."""
+    span = Span(None if start is None else parse_time(start, "start"), None if end is None else parse_time(end, "end"))
+    return Asked(figures, _bounded(request.user, restaurant_id), span)
 
 
 async def read_minutes(
@@ -139,19 +149,16 @@ async def read_minutes(
         return await figures.views.per_minute(since, until, restaurant, limit=limit)
 
 
-async def read_restaurants(
-    figures: Figures, by: Actor, restaurant_id: str | None, span: Span, *, limit: int | None = None
-) -> Sequence[RestaurantSales]:
-    restaurant = _bounded(by, restaurant_id)
-    async with figures.turns:
-        return await figures.views.per_restaurant(restaurant, span, limit=limit)
+async def read_restaurants(asked: Asked, *, limit: int | None = None) -> Sequence[RestaurantSales]:
+    async with asked.figures.turns:
+        return await asked.figures.views.per_restaurant(asked.restaurant, asked.span, limit=limit)
 
 
-async def read_states(figures: Figures, by: Actor, restaurant_id: str | None, span: Span) -> Sequence[StateView]:
-    restaurant = _bounded(by, restaurant_id)
-    async with figures.turns:
-        now = await figures.views.by_state(restaurant, span)
-        times = {each.state: each for each in await figures.views.time_in_states(restaurant, span)}
+async def read_states(asked: Asked) -> Sequence[StateView]:
+    views = asked.figures.views
+    async with asked.figures.turns:
+        now = await views.by_state(asked.restaurant, asked.span)
+        times = {each.state: each for each in await views.time_in_states(asked.restaurant, asked.span)}
     found = []
     for state, orders in now.items():
         stays = times.get(state)
@@ -165,30 +172,23 @@ async def read_states(figures: Figures, by: Actor, restaurant_id: str | None, sp
     return found
 
 
-async def read_cancellations(
-    figures: Figures, by: Actor, restaurant_id: str | None, span: Span, *, limit: int | None = None
-) -> Sequence[ReasonView]:
-    restaurant = _bounded(by, restaurant_id)
-    async with figures.turns:
-        counted = await figures.views.cancellations(restaurant, span, limit=limit)
+async def read_cancellations(asked: Asked, *, limit: int | None = None) -> Sequence[ReasonView]:
+    async with asked.figures.turns:
+        counted = await asked.figures.views.cancellations(asked.restaurant, asked.span, limit=limit)
     return [ReasonView(reason=reason, orders=orders) for reason, orders in counted.items()]
 
 
-async def read_deliveries(
-    figures: Figures, by: Actor, restaurant_id: str | None, span: Span
-) -> Sequence[DeliveryTimes]:
-    restaurant = _bounded(by, restaurant_id)
-    async with figures.turns:
-        return [await figures.views.delivery_times(restaurant, span)]
+async def read_deliveries(asked: Asked) -> Sequence[DeliveryTimes]:
+    async with asked.figures.turns:
+        return [await asked.figures.views.delivery_times(asked.restaurant, asked.span)]
 
 
 @get(
     "/minutes",
-    response_headers=[CORRELATION],
     responses=REFUSALS,
     operation_id="salesPerMinute",
     summary="Orders and revenue per minute",
-    opt={"query": {"start", "end", "restaurantId"}},
+    opt={"query": QUERY},
 )
 async def minutes(
     request: Request[Actor, Any, Any],
@@ -202,88 +202,42 @@ async def minutes(
     return json_response(MinutesView(minutes=tuple(found[:MOST_MINUTES]), more=len(found) > MOST_MINUTES))
 
 
-@get(
-    "/restaurants",
-    response_headers=[CORRELATION],
-    responses=REFUSALS,
-    operation_id="salesPerRestaurant",
-    summary="Orders and revenue per restaurant",
-    dependencies=SPAN,
-    opt={"query": SPAN_QUERY},
+of_a_span = partial(
+    get, responses=REFUSALS, dependencies={"asked": Provide(provide_asked, sync_to_thread=False)}, opt={"query": QUERY}
 )
-async def restaurants(
-    request: Request[Actor, Any, Any],
-    figures: NamedDependency[Figures],
-    span: NamedDependency[Span],
-    restaurant_id: RestaurantId = None,
-) -> Response[RestaurantsView]:
+"""A route whose figures are of a span of time."""
+
+
+@of_a_span("/restaurants", operation_id="salesPerRestaurant", summary="Orders and revenue per restaurant")
+async def restaurants(asked: NamedDependency[Asked]) -> Response[RestaurantsView]:
     """Include the orders created from start until before end; without these, all."""
-    found = await read_restaurants(figures, request.user, restaurant_id, span, limit=MOST + 1)
+    found = await read_restaurants(asked, limit=MOST + 1)
     return json_response(RestaurantsView(restaurants=tuple(found[:MOST]), more=len(found) > MOST))
 
 
-@get(
-    "/states",
-    response_headers=[CORRELATION],
-    responses=REFUSALS,
-    operation_id="ordersByState",
-    summary="Orders by state now, and the time spent in each",
-    dependencies=SPAN,
-    opt={"query": SPAN_QUERY},
-)
-async def states(
-    request: Request[Actor, Any, Any],
-    figures: NamedDependency[Figures],
-    span: NamedDependency[Span],
-    restaurant_id: RestaurantId = None,
-) -> Response[StatesView]:
+@of_a_span("/states", operation_id="ordersByState", summary="Orders by state now, and the time spent in each")
+async def states(asked: NamedDependency[Asked]) -> Response[StatesView]:
     """Return the states now of the orders created from start until before end; without these, of all.
 
     Mean, median and 90th percentile are of the seconds that orders spent in a state before they left it.
     """
-    return json_response(StatesView(states=tuple(await read_states(figures, request.user, restaurant_id, span))))
+    return json_response(StatesView(states=tuple(await read_states(asked))))
 
 
-@get(
-    "/cancellations",
-    response_headers=[CORRELATION],
-    responses=REFUSALS,
-    operation_id="cancellationsByReason",
-    summary="Cancelled orders by reason",
-    dependencies=SPAN,
-    opt={"query": SPAN_QUERY},
-)
-async def cancellations(
-    request: Request[Actor, Any, Any],
-    figures: NamedDependency[Figures],
-    span: NamedDependency[Span],
-    restaurant_id: RestaurantId = None,
-) -> Response[CancellationsView]:
+@of_a_span("/cancellations", operation_id="cancellationsByReason", summary="Cancelled orders by reason")
+async def cancellations(asked: NamedDependency[Asked]) -> Response[CancellationsView]:
     """Include the cancelled ones of the orders created from start until before end; without these, all."""
-    found = await read_cancellations(figures, request.user, restaurant_id, span, limit=MOST + 1)
+    found = await read_cancellations(asked, limit=MOST + 1)
     return json_response(CancellationsView(reasons=tuple(found[:MOST]), more=len(found) > MOST))
 
 
-@get(
-    "/deliveries",
-    response_headers=[CORRELATION],
-    responses=REFUSALS,
-    operation_id="deliveryTimes",
-    summary="Delivery times",
-    dependencies=SPAN,
-    opt={"query": SPAN_QUERY},
-)
-async def deliveries(
-    request: Request[Actor, Any, Any],
-    figures: NamedDependency[Figures],
-    span: NamedDependency[Span],
-    restaurant_id: RestaurantId = None,
-) -> Response[DeliveryTimes]:
+@of_a_span("/deliveries", operation_id="deliveryTimes", summary="Delivery times")
+async def deliveries(asked: NamedDependency[Asked]) -> Response[DeliveryTimes]:
     """Return percentiles of the whole minutes from creation to delivery, null before the first delivery.
 
     They are of the orders created from start until before end; without these, of all.
     """
-    [times] = await read_deliveries(figures, request.user, restaurant_id, span)
+    [times] = await read_deliveries(asked)
     return json_response(times)
 
 

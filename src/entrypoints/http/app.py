@@ -48,12 +48,15 @@ from .direct import direct_routes
 from .docs_page import docs_router
 from .health import Checks, livez, readyz
 from .metrics import InstrumentedApp
-from .openapi import PATH, CamelViews, ExactNumbers, openapi_config
+from .openapi import CORRELATION, PATH, CamelViews, ExactNumbers, openapi_config
 from .problems import InvalidParameter
 from .routers import OwnRouter
 
 Hook = Callable[[], Awaitable[None]]
 MAX_BODY_BYTES = 1_000_000
+Options = Mapping[str, Any] | None
+OPERATING = {"scope": Scope.OPERATE, "creates": True}
+"""Options of routes for operators, of which none compares a version."""
 SINGLE_HEADERS = (
     "Authorization",
     "X-Actor",
@@ -174,6 +177,7 @@ def create_app(
         ],
         guards=[authenticate, require_json, refuse_unsupported_conditions, refuse_unknown_parameters],
         dependencies={"call": Provide(provide_call, sync_to_thread=False), "tickets": provide(tickets)},
+        response_headers=[CORRELATION],
         tags=["orders"],
     )
     documents = OwnRouter(PATH, route_handlers=[], include_in_schema=False, guards=[refuse_unknown_parameters])
@@ -190,6 +194,7 @@ def create_app(
             "customers",
             customer_routes.ROUTES,
             [authenticate, customer_routes.admins_only, *changing],
+            opt=OPERATING,
             customers=None if customers is None else customer_routes.Customers(*customers),
         ),
         *_feature(
@@ -204,6 +209,7 @@ def create_app(
             webhook_routes.ROUTES,
             [authenticate, webhook_routes.admins_only, *changing],
             tag="webhooks",
+            opt=OPERATING,
             routes=None if webhooks is None else webhook_routes.WebhookRoutes(*webhooks),
         ),
         *_feature(
@@ -211,6 +217,7 @@ def create_app(
             [*operation_routes.ROUTES, *dead_letters.ROUTES],
             [authenticate, operation_routes.admins_only, *changing],
             tag="operations",
+            opt=OPERATING,
             operations=operating,
         ),
         *stripe_routes.routers(stripe_events, use_cases, callers, [require_json, refuse_unknown_parameters]),
@@ -249,8 +256,13 @@ def create_app(
     return _completed(app, tracing, instruments, cors_origins)
 
 
-def _feature(path: str, handlers: Sequence[Any], guards: Sequence[Any], *, tag: str = "", **part: Any) -> list[Router]:
-    """Return the router below ``/v1`` of a feature whose handlers get ``part`` by its name; none if that is None."""
+def _feature(
+    path: str, handlers: Sequence[Any], guards: Sequence[Any], *, tag: str = "", opt: Options = None, **part: Any
+) -> list[Router]:
+    """Return the router below ``/v1`` of a feature whose handlers get ``part`` by its name; none if that is None.
+
+    ``opt`` are options of each of its routes that has no other.
+    """
     if None in part.values():
         return []
     dependencies = {name: provide(each) for name, each in part.items()}
@@ -260,7 +272,9 @@ def _feature(path: str, handlers: Sequence[Any], guards: Sequence[Any], *, tag: 
             route_handlers=handlers,
             guards=[*guards],
             dependencies=dependencies,
+            response_headers=[CORRELATION],
             tags=[tag or path],
+            opt=opt,
         )
     ]
 

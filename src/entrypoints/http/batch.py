@@ -27,7 +27,7 @@ from ...domain.order import Order
 from .auth import GRANT
 from .bodies import BatchOrder
 from .calls import Call
-from .openapi import CORRELATION, NDJSON, Problem, problems
+from .openapi import NDJSON, Problem, problems
 from .problems import is_server_error, problem_of
 from .read_body import read_body
 from .views import render
@@ -92,7 +92,6 @@ class _Outcome:
 @post(
     "/orders:batch",
     status_code=200,
-    response_headers=[CORRELATION],
     responses=problems(400, 401, 413, 415, 500),
     operation_id="placeOrders",
     summary="Place up to 1,000 orders",

@@ -8,13 +8,12 @@ from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
-from ...application.auth import Scope
 from ...application.customers.erase_customer import EraseCustomer, ErasedCustomer
 from ...application.customers.export_customer import CustomerExport, ExportCustomer
 from ...domain.actor import Actor, Role
 from .bodies import EraseCustomerBody
 from .exact_body import ExactBody
-from .openapi import CORRELATION, problems
+from .openapi import problems
 from .parameters import query
 from .reads import json_response
 from .role_guard import for_roles
@@ -34,11 +33,10 @@ admins_only = for_roles(Role.ADMIN, refused="may not see or erase what is kept o
 
 @get(
     "/{customer_id:str}/export",
-    response_headers=[CORRELATION],
     responses=problems(400, 401, 403, 500, 503),
     operation_id="exportCustomer",
     summary="Export what is kept of a customer",
-    opt={"query": {"cursor"}, "scope": Scope.OPERATE},
+    opt={"query": {"cursor"}},
 )
 async def export_customer(
     customers: NamedDependency[Customers],
@@ -54,11 +52,9 @@ async def export_customer(
     status_code=200,
     dto=ExactBody[EraseCustomerBody],
     return_dto=None,
-    response_headers=[CORRELATION],
     responses=problems(400, 401, 403, 409, 413, 415, 500, 503),
     operation_id="eraseCustomer",
     summary="Erase what is kept of a customer",
-    opt={"scope": Scope.OPERATE, "creates": True},
 )
 async def erase_customer(
     request: Request[Actor, Any, Any],

@@ -9,7 +9,6 @@ from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
-from ...application.auth import Scope
 from ...application.consuming.dead_letter import DeadLetter
 from ...application.dead_letters.ports import ParkedGroup
 from ...application.dead_letters.redrive import RedriveCandidate
@@ -19,10 +18,11 @@ from ...domain.text import identifier, text
 from .bodies import MAX_ERROR, DropBody, RedriveBody
 from .correlation import ABOUT
 from .exact_body import ExactBody
-from .openapi import CORRELATION, problems
+from .openapi import problems
 from .operations import Operations
 from .parameters import parse_identifier, query
 from .reads import json_response
+from .views import view_of
 
 SHOWN = 200
 """Parked orders that one response lists; its groups count all."""
@@ -76,11 +76,10 @@ class DroppedView:
 
 @get(
     "/operations/dead-letters",
-    response_headers=[CORRELATION],
     responses=problems(400, 401, 403, 500, 503),
     operation_id="deadLetters",
     summary="Parked orders, grouped by consumer and error",
-    opt={"query": {"consumer", "error"}, "scope": Scope.OPERATE},
+    opt={"query": {"consumer", "error"}},
 )
 async def dead_letters(
     operations: NamedDependency[Operations],
@@ -101,9 +100,7 @@ _post = partial(
     post,
     status_code=200,
     return_dto=None,
-    response_headers=[CORRELATION],
     responses=problems(400, 401, 403, 404, 413, 415, 500, 503),
-    opt={"query": set(), "scope": Scope.OPERATE, "creates": True},
 )
 """A route that acts on dead letters."""
 
@@ -159,17 +156,8 @@ async def drop(
 
 
 def _parked(it: DeadLetter) -> ParkedView:
-    return ParkedView(
-        consumer=it.consumer,
-        order_id=it.record.order_id,
-        sequence=it.record.sequence,
-        type=it.record.type,
-        error=it.error,
-        message=it.message,
-        attempts=it.attempts,
-        first_failed_at=it.first_failed_at,
-        last_failed_at=it.last_failed_at,
-    )
+    record = it.record
+    return view_of(ParkedView, it, order_id=record.order_id, sequence=record.sequence, type=record.type)
 
 
 ROUTES = [dead_letters, redrive, drop]

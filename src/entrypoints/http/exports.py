@@ -12,15 +12,14 @@ from litestar import Litestar, Request, get
 from litestar.di import NamedDependency
 from litestar.response import Stream
 
-from ...application.analytics.figures import Span
 from ...application.orders.queries import OrderPage, OrderQuery, OrderSort
 from ...domain.actor import Actor
 from ...domain.errors import Unavailable
 from . import analytics
-from .analytics import SPAN, SPAN_QUERY, End, Figures, Start
+from .analytics import QUERY, Asked, End, Figures, Start
 from .calls import Call
 from .csv_rows import Columns, columns_of, csv_lines, order_columns
-from .openapi import CORRELATION, CSV, problems
+from .openapi import CSV, problems
 from .order_filter import FILTER, WANTED, RestaurantId
 from .parts import PartsResponse
 from .reads import PRIVATE, SLICE, STEP_BYTES, Sort
@@ -98,7 +97,6 @@ async def _sent(columns: Columns, steps: AsyncIterator[Iterable[object]]) -> Asy
 @get(
     "/orders.csv",
     media_type=CSV,
-    response_headers=[CORRELATION],
     responses=problems(400, 401, 403, 500, 503),
     dependencies=WANTED,
     operation_id="exportOrders",
@@ -142,11 +140,10 @@ async def _orders(call: Call, query: OrderQuery, page: OrderPage) -> AsyncIterat
 @get(
     "/minutes.csv",
     media_type=CSV,
-    response_headers=[CORRELATION],
     responses=analytics.REFUSALS,
     operation_id="exportSalesPerMinute",
     summary="Export orders and revenue per minute as CSV",
-    opt={"query": {"start", "end", "restaurantId"}, "export": True},
+    opt={"query": QUERY, "export": True},
 )
 async def export_minutes(
     request: Request[Actor, Any, Any],
@@ -163,24 +160,16 @@ async def export_minutes(
 def _export(name: str) -> Any:
     columns, operation_id, summary, read = EXPORTED[name]
 
-    @get(
+    @analytics.of_a_span(
         f"/{name}.csv",
         media_type=CSV,
-        response_headers=[CORRELATION],
-        responses=analytics.REFUSALS,
         operation_id=operation_id,
         summary=summary,
         description=f"Return the rows of `GET /v1/analytics/{name}`.",
-        dependencies=SPAN,
-        opt={"query": SPAN_QUERY, "export": True},
+        opt={"query": QUERY, "export": True},
     )
-    async def export(
-        request: Request[Actor, Any, Any],
-        figures: NamedDependency[Figures],
-        span: NamedDependency[Span],
-        restaurant_id: RestaurantId = None,
-    ) -> Stream:
-        return CsvResponse(name, columns, _steps(await read(figures, request.user, restaurant_id, span)))
+    async def export(asked: NamedDependency[Asked]) -> Stream:
+        return CsvResponse(name, columns, _steps(await read(asked)))
 
     return export
 

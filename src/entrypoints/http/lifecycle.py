@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from ...application.orders.order_actions import ActionCheck, check_actions
 from ...domain.lifecycle import LATE_AFTER, TRANSITIONS, OrderState
 from .calls import ORDER_CALL, Call
-from .openapi import CORRELATION, problems
+from .openapi import problems
 from .reads import json_response
 
 
@@ -54,11 +54,9 @@ class ActionsView:
 
 @get(
     "/lifecycle",
-    response_headers=[CORRELATION],
     responses=problems(400, 401, 403, 500, 503),
     operation_id="lifecycle",
     summary="The states of an order, their transitions and limits",
-    opt={"query": set()},
 )
 async def lifecycle() -> Response[LifecycleView]:
     """Return the table that the service itself uses."""
@@ -67,12 +65,10 @@ async def lifecycle() -> Response[LifecycleView]:
 
 @get(
     "/orders/{order_id:str}/actions",
-    response_headers=[CORRELATION],
     responses=problems(400, 401, 403, 404, 500, 503),
     dependencies=ORDER_CALL,
     operation_id="orderActions",
     summary="What the caller may do with an order now, and why not the rest",
-    opt={"query": set()},
 )
 async def actions(call: NamedDependency[Call]) -> Response[ActionsView]:
     """Return every action; for one that the order refuses, the guard that failed and what would fulfil it."""

@@ -12,9 +12,10 @@ from ...application.notifications.notification import Notification, Notification
 from ...application.redaction import redact
 from ...domain.actor import Actor
 from ...domain.errors import InvalidInput
-from .openapi import CORRELATION, problems
+from .openapi import problems
 from .parameters import parse_identifier, query
 from .reads import json_response
+from .views import view_of
 
 
 @frozen(kw_only=True)
@@ -48,7 +49,6 @@ class NotificationsView:
 
 @get(
     "",
-    response_headers=[CORRELATION],
     responses=problems(400, 401, 403, 404, 500, 503),
     operation_id="listNotifications",
     summary="List the notifications about an order",
@@ -68,17 +68,5 @@ async def list_notifications(
 
 
 def _view(it: Notification) -> NotificationView:
-    return NotificationView(
-        sequence=it.sequence,
-        event_type=it.event_type,
-        recipient=it.recipient,
-        channel=it.channel,
-        subject=it.subject,
-        text=it.text,
-        status=it.status,
-        attempts=it.attempts,
-        recorded_at=it.recorded_at,
-        due_at=it.due_at if it.status is NotificationStatus.PENDING else None,
-        sent_at=it.sent_at,
-        detail=redact(it.detail),
-    )
+    due_at = it.due_at if it.status is NotificationStatus.PENDING else None
+    return view_of(NotificationView, it, due_at=due_at, detail=redact(it.detail))

@@ -9,6 +9,7 @@ from attrs import frozen
 from ...application.health.facts import ConnectionFailure
 from ...application.health.status import ErrorStatus, ProcessStatus, ReaderStatus, Status
 from ...application.health.status_watch import LagSample
+from .views import view_of
 
 
 @frozen(kw_only=True)
@@ -89,25 +90,16 @@ class ChangedView:
 
 
 def status_view(status: Status, history: Sequence[LagSample]) -> StatusView:
-    stream: Any = status.kafka
-    database: Any = status.database
-    return StatusView(
-        at=status.at,
-        version=status.version,
-        database=ServerView(kind="", version="", problem=str(database))
-        if isinstance(database, ConnectionFailure)
-        else ServerView(kind=database.kind, version=database.version, problem=""),
-        kafka=None
-        if stream is None
-        else ServerView(kind="kafka", version="", problem=str(stream) if isinstance(stream, ConnectionFailure) else ""),
-        head=status.head,
-        committed_per_second=status.committed_per_second,
-        readers=None if status.readers is None else tuple(status.readers),
-        processes=None if status.processes is None else tuple(status.processes),
-        parked=status.parked,
-        published_percent=status.published_percent,
-        paused=None if status.paused is None else tuple(status.paused),
-        errors=tuple(status.errors),
-        unanswered=status.unanswered,
+    return view_of(
+        StatusView,
+        status,
+        database=_server(status.database),
+        kafka=None if status.kafka is None else _server(status.kafka, kind="kafka"),
         history=tuple(history),
     )
+
+
+def _server(found: Any, kind: str = "") -> ServerView:
+    """Return what was found of a server; ``kind`` is that of one that does not say it itself."""
+    problem = str(found) if isinstance(found, ConnectionFailure) else ""
+    return ServerView(kind=getattr(found, "kind", kind), version=getattr(found, "version", ""), problem=problem)

@@ -27,15 +27,15 @@ from ..traced_order import trace_data
 from .bodies import ReasonBody, SetPublishing
 from .calls import ORDER_CALL, Call
 from .exact_body import ExactBody
-from .openapi import CORRELATION, problems
+from .openapi import problems
 from .operation_views import ChangedView, ChangesView, ChangeView, FindingsView, FindingView, StatusView, status_view
 from .reads import json_response
 from .role_guard import for_roles
+from .views import view_of
 
 CHANGES_SHOWN = 50
 REFUSALS = problems(400, 401, 403, 500, 503)
 CHANGE_REFUSALS = problems(400, 401, 403, 404, 413, 415, 500, 503)
-OPERATE = {"query": set(), "scope": Scope.OPERATE}
 
 
 @frozen(kw_only=True)
@@ -65,16 +65,14 @@ class Operations:
 admins_only = for_roles(Role.ADMIN, refused="may not operate the service; only admins may")
 
 
-_read = partial(get, response_headers=[CORRELATION], responses=REFUSALS, opt=OPERATE)
+_read = partial(get, responses=REFUSALS)
 """A route that observes the installation."""
 _change = partial(
     post,
     status_code=200,
     dto=ExactBody[ReasonBody],
     return_dto=None,
-    response_headers=[CORRELATION],
     responses=CHANGE_REFUSALS,
-    opt={**OPERATE, "creates": True},
 )
 """A route that pauses or resumes a consumer."""
 
@@ -103,14 +101,7 @@ async def findings(operations: NamedDependency[Operations]) -> Response[Findings
         FindingsView(
             reached=report.reached,
             findings=tuple(
-                FindingView(
-                    code=each.code,
-                    severity=each.severity,
-                    what=each.diagnostic.what,
-                    found=each.found,
-                    expected=each.diagnostic.expected,
-                    fix=each.fix,
-                )
+                view_of(FindingView, each, what=each.diagnostic.what, expected=each.diagnostic.expected)
                 for each in report.findings
             ),
         )
@@ -156,11 +147,9 @@ async def rollout(operations: NamedDependency[Operations]) -> Response[RolloutPr
     "/operations/publishing",
     dto=ExactBody[SetPublishing],
     return_dto=None,
-    response_headers=[CORRELATION],
     responses=CHANGE_REFUSALS,
     operation_id="setPublishing",
     summary="Set the share of orders whose events are published",
-    opt={**OPERATE, "creates": True},
 )
 async def set_publishing(
     request: Request[Actor, Any, Any], operations: NamedDependency[Operations], data: JSONBody[SetPublishing]
@@ -204,12 +193,11 @@ async def resume(
 
 @get(
     "/orders/{order_id:str}/trace",
-    response_headers=[CORRELATION],
     responses=problems(400, 401, 403, 404, 500, 503),
     dependencies=ORDER_CALL,
     operation_id="traceOrder",
     summary="Trace an order from each request to each effect",
-    opt={"query": set()},
+    opt={"scope": Scope.READ},
 )
 async def trace(call: NamedDependency[Call], operations: NamedDependency[Operations]) -> Response[dict[str, Any]]:
     """Return when each event was requested, committed and published, and what each consumer made of it."""

@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime
 
+from litestar.openapi.spec.enums import OpenAPIType
 from litestar.params import HeaderParameter, QueryParameter
 from msgspec import ValidationError, convert
 
-from ...application.orders.queries import MAX_PAGE
+from ...application.orders.queries import DEFAULT_PAGE, MAX_PAGE
 from ...domain.errors import InvalidInput
 from ...domain.text import identifier
 
@@ -44,10 +45,23 @@ def parse_identifier(text: str | None, field: str) -> str | None:
     return None if text is None else identifier(text, field=field)
 
 
-def parse_limit(text: str, field: str) -> int:
+def limit(subject: str) -> QueryParameter:
+    """Declare a parameter that ``parse_limit`` parses."""
+    return query(
+        "limit",
+        f"{subject}, 1 to {MAX_PAGE}; the default is {DEFAULT_PAGE}",
+        type=OpenAPIType.INTEGER,
+        minimum=1,
+        maximum=MAX_PAGE,
+    )
+
+
+def parse_limit(text: str | None) -> int:
     """Parse the size of a page. Raises InvalidInput."""
+    if text is None:
+        return DEFAULT_PAGE
     if not (text.isascii() and text.isdigit() and len(text) <= 6):
-        raise InvalidInput(field, f"{text[:80]!r} is not a whole number", f"1 to {MAX_PAGE}")
+        raise InvalidInput("limit", f"{text[:80]!r} is not a whole number", f"1 to {MAX_PAGE}")
     return int(text)
 
 

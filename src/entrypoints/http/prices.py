@@ -15,7 +15,7 @@ from ...domain.actor import Actor
 from ...domain.text import identifier
 from .etag import etag, expected_version, not_modified
 from .exact_body import ExactBody
-from .openapi import CORRELATION, LIST_ETAG, NOT_MODIFIED, problems
+from .openapi import LIST_ETAG, NOT_MODIFIED, problems
 from .parameters import header
 from .price_bodies import PriceBody, ReplacePrices
 from .reads import PRIVATE, json_response
@@ -36,7 +36,7 @@ class Prices:
 
 @get(
     "/{restaurant_id:str}/prices",
-    response_headers=[LIST_ETAG, CORRELATION],
+    response_headers=[LIST_ETAG],
     responses=NOT_MODIFIED | problems(400, 401, 403, 500, 503),
     operation_id="listPrices",
     summary="List the prices of a restaurant",
@@ -56,7 +56,7 @@ async def list_prices(
         return json_response(list_view(found), headers)
 
 
-_put = partial(put, return_dto=None, response_headers=[LIST_ETAG, CORRELATION], responses=REFUSALS)
+_put = partial(put, return_dto=None, response_headers=[LIST_ETAG], responses=REFUSALS)
 """A route that changes prices."""
 
 
@@ -111,7 +111,7 @@ async def set_price(
 @delete(
     "/{restaurant_id:str}/prices/{item_id:str}",
     status_code=200,
-    response_headers=[LIST_ETAG, CORRELATION],
+    response_headers=[LIST_ETAG],
     responses=problems(400, 401, 403, 404, 412, 500, 503),
     operation_id="removePrice",
     summary="Remove the price of an item",

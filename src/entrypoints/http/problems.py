@@ -133,7 +133,8 @@ def _details(request: Request[Any, Any, Any], error: Exception) -> tuple[str, di
             subject = error.field or ("the body" if "pointer" in item else "the query")
             return _truncated(f"{subject}: {error.problem}"), headers, {"errors": [item]}
         case CommandRefused():
-            return str(error), headers, {"action": error.action, **_refusal(error)}
+            names = ("action", "state", "allowed", "guard", "unlock")
+            return str(error), headers, {name: getattr(error, name) for name in names}
         case ConfirmationNeeded():
             return str(error), headers, {"clientSecret": error.client_secret, "confirmationUrl": error.url}
         case Unavailable():
@@ -163,10 +164,6 @@ def _detail(request: Request[Any, Any, Any], error: HTTPException) -> str:
             return f"a body may have at most {request.route_handler.resolve_request_max_body_size()} bytes"
         case _:
             return error.detail
-
-
-def _refusal(error: CommandRefused) -> dict[str, object]:
-    return {"state": error.state, "allowed": error.allowed, "guard": error.guard, "unlock": error.unlock}
 
 
 def _error(request: Request[Any, Any, Any], field: str, problem: str, allowed: str) -> dict[str, str]:

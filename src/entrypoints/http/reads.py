@@ -6,17 +6,16 @@ from typing import Annotated, Any
 from attrs import evolve
 from litestar import Response, get
 from litestar.di import NamedDependency
-from litestar.openapi.spec.enums import OpenAPIType
 from msgspec import Raw
 
 from ...adapters.paging import cursor_after
 from ...application.orders.order_view import OrderView
-from ...application.orders.queries import DEFAULT_PAGE, MAX_PAGE, OrderQuery, OrderSort
+from ...application.orders.queries import OrderQuery, OrderSort
 from .calls import ORDER_CALL, Call
 from .etag import etag, not_modified
-from .openapi import CORRELATION, ETAG, NOT_MODIFIED, problems
+from .openapi import ETAG, NOT_MODIFIED, problems
 from .order_filter import FILTER, WANTED
-from .parameters import header, parse_limit, parse_time, query, time
+from .parameters import header, limit, parse_limit, parse_time, query, time
 from .views import CountsView, OrderPageView, PastOrderView, TimelineView, counts_view, event_view, past_view, render
 
 MAX_PAGE_BYTES = 1_000_000
@@ -32,7 +31,7 @@ Sort = Annotated[str | None, query("sort", "the order of the list, newest first 
 
 @get(
     "/orders/{order_id:str}",
-    response_headers=[ETAG, CORRELATION],
+    response_headers=[ETAG],
     responses=NOT_MODIFIED | problems(400, 401, 403, 404, 500, 503),
     dependencies=ORDER_CALL,
     operation_id="getOrder",
@@ -56,7 +55,6 @@ async def get_order(
 
 @get(
     "/orders",
-    response_headers=[CORRELATION],
     responses=problems(400, 401, 403, 500, 503),
     dependencies=WANTED,
     operation_id="listOrders",
@@ -67,16 +65,7 @@ async def list_orders(
     call: NamedDependency[Call],
     wanted: NamedDependency[OrderQuery],
     sort: Sort = None,
-    limit: Annotated[
-        str | None,
-        query(
-            "limit",
-            f"the size of a page, 1 to {MAX_PAGE}; the default is {DEFAULT_PAGE}",
-            type=OpenAPIType.INTEGER,
-            minimum=1,
-            maximum=MAX_PAGE,
-        ),
-    ] = None,
+    page_size: Annotated[str | None, limit("the size of a page")] = None,
     cursor: Annotated[str | None, query("cursor", "nextCursor of the previous page")] = None,
 ) -> Response[OrderPageView]:
     """Return the orders that fulfil all conditions. Callers other than admins see only their own orders.
@@ -88,7 +77,7 @@ async def list_orders(
             wanted,
             sort=OrderSort.NEWEST if sort is None else OrderSort.parse(sort),
             cursor=cursor,
-            limit=DEFAULT_PAGE if limit is None else parse_limit(limit, "limit"),
+            limit=parse_limit(page_size),
         ),
         call,
     )
@@ -97,7 +86,6 @@ async def list_orders(
 
 @get(
     "/orders:count",
-    response_headers=[CORRELATION],
     responses=problems(400, 401, 403, 500, 503),
     dependencies=WANTED,
     operation_id="countOrders",
@@ -113,12 +101,10 @@ async def count_orders(call: NamedDependency[Call], wanted: NamedDependency[Orde
 
 @get(
     "/orders/{order_id:str}/timeline",
-    response_headers=[CORRELATION],
     responses=problems(400, 401, 403, 404, 500, 503),
     dependencies=ORDER_CALL,
     operation_id="timeline",
     summary="List all events of an order",
-    opt={"query": set()},
 )
 async def timeline(call: NamedDependency[Call]) -> Response[TimelineView]:
     """Return each event exactly as published to the topic, with its address in the log."""
@@ -150,6 +136,6 @@ async def _page(query: OrderQuery, call: Call) -> OrderPageView:
                 return OrderPageView(orders=raw, next_cursor=cursor)
 
 
-def json_response(view: object, headers: dict[str, str] = PRIVATE) -> Response[Any]:
+def json_response(view: object, headers: dict[str, str] = PRIVATE, *, status: int = 200) -> Response[Any]:
     """Return ``view`` as JSON that shared caches must not store."""
-    return Response(render(view), media_type="application/json", headers=headers)
+    return Response(render(view), status_code=status, media_type="application/json", headers=headers)

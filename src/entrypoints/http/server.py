@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
+from typing import Any
 
 import uvicorn
 from litestar import Litestar
@@ -53,7 +54,7 @@ async def serve(
     grace_seconds: int | None = 10,
     stopping: Stopping | None = None,
     setting: str = "ORDERFLOW_HTTP_PORT",
-    limits: Mapping[str, float] = MappingProxyType({}),
+    limits: Mapping[str, Any] = MappingProxyType({}),
     listener: socket.socket | None = None,
     tls: CertificateFiles | None = None,
 ) -> None:

@@ -25,7 +25,7 @@ from ...domain.errors import InvalidInput, NotFound, NotPermitted, Unavailable
 from ...domain.text import shown
 from .calls import ORDER_CALL, Call
 from .log_limit import LogLimit
-from .openapi import CORRELATION, problems
+from .openapi import problems
 from .order_filter import CustomerId, RestaurantId, ShipperId
 from .parameters import header, parse_identifier, query
 from .parts import PartsResponse
@@ -164,7 +164,6 @@ def _framed(event: str, id_: str, body: bytes) -> bytes:
 @get(
     "/orders/{order_id:str}/stream",
     media_type="text/event-stream",
-    response_headers=[CORRELATION],
     responses={
         204: ResponseSpec(None, generate_examples=False, description="The order has ended and has no more events")
     }
@@ -172,7 +171,7 @@ def _framed(event: str, id_: str, body: bytes) -> bytes:
     dependencies=ORDER_CALL,
     operation_id="streamOrder",
     summary="Stream the events of an order",
-    opt={"query": set(), "stream": True},
+    opt={"stream": True},
 )
 async def stream(
     call: NamedDependency[Call],
@@ -196,7 +195,6 @@ async def stream(
 @get(
     "/stream",
     media_type="text/event-stream",
-    response_headers=[CORRELATION],
     responses=problems(400, 401, 403, 500, 503),
     operation_id="streamOrders",
     summary="Stream the changes of all orders",

@@ -14,7 +14,7 @@ from ...application.streams.ports import TICKET_SECONDS, StreamTicket, StreamTic
 from ...domain.actor import Actor
 from .auth import GRANT, KnownTokens, Unauthenticated, new_token
 from .conditions import refuse_idempotency_key
-from .openapi import CORRELATION, problems
+from .openapi import problems
 from .reads import json_response
 
 
@@ -67,15 +67,12 @@ class Tickets:
 
 @post(
     "/stream-tickets",
-    response_headers=[CORRELATION],
     responses=problems(400, 401, 403, 500, 503),
     operation_id="makeStreamTicket",
     summary="Make a ticket for a live stream",
-    opt={"query": set(), "scope": Scope.READ, "creates": True},
+    opt={"scope": Scope.READ, "creates": True},
     guards=[refuse_idempotency_key],
 )
 async def make_ticket(request: Request[Actor, Any, Any], tickets: NamedDependency[Tickets]) -> Response[TicketView]:
     """Return a ticket with the rights of the caller. It opens one stream, within 30 seconds, and nothing else."""
-    response = json_response(await tickets.make(request), {"Cache-Control": "no-store"})
-    response.status_code = 201
-    return response
+    return json_response(await tickets.make(request), {"Cache-Control": "no-store"}, status=201)

@@ -1,12 +1,12 @@
 """Renders views as JSON in camelCase, with amounts as exact numbers and times in UTC."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
-from attrs import fields, frozen, has
+from attrs import AttrsInstance, fields, frozen, has
 from msgspec import Raw
 from msgspec.json import Encoder
 
@@ -16,6 +16,8 @@ from ...application.orders.order_view import LineView, OrderView, line_views
 from ...application.orders.queries import StateCount
 from ...domain.history import OrderFacts
 from ...domain.lifecycle import LATE_AFTER
+
+V = TypeVar("V", bound=AttrsInstance)
 
 _JSON = Encoder(decimal_format="number", enc_hook=plain_value)
 _SCALARS = frozenset({bool, Decimal, datetime, int, str, type(None)})
@@ -89,14 +91,7 @@ class PastOrderView:
 
 
 def event_view(delivery: Delivery) -> EventView:
-    record = delivery.record
-    return EventView(
-        sequence=record.sequence,
-        bucket=record.bucket,
-        position=record.position,
-        correlation_id=record.correlation_id,
-        event=Raw(record.body),  # type: ignore[arg-type]
-    )
+    return view_of(EventView, delivery.record, event=Raw(delivery.record.body))
 
 
 def counts_view(counts: Iterable[StateCount]) -> CountsView:
@@ -109,24 +104,21 @@ def counts_view(counts: Iterable[StateCount]) -> CountsView:
 
 
 def past_view(facts: OrderFacts) -> PastOrderView:
-    return PastOrderView(
-        order_id=facts.order_id,
-        version=facts.version,
-        state=facts.state,
+    return view_of(
+        PastOrderView,
+        facts,
         user_id=facts.customer_id,
-        restaurant_id=facts.restaurant_id,
-        shipper_id=facts.shipper_id,
         order_details=line_views(facts.lines),
         total_price=facts.total.amount,
         currency=facts.total.currency,
-        payment_status=facts.payment_status,
-        created_at=facts.created_at,
-        updated_at=facts.updated_at,
-        delivered_at=facts.delivered_at,
-        delivery_minutes=facts.delivery_minutes,
-        cancel_reason=facts.cancel_reason,
-        cancelled_by=facts.cancelled_by,
     )
+
+
+def view_of(kind: type[V], source: object, **others: object) -> V:
+    """Build a view of ``kind`` from the fields of ``source`` with the same names, and from ``others``."""
+    same = {field.name: getattr(source, field.name) for field in fields(kind) if field.name not in others}
+    build: Callable[..., V] = kind
+    return build(**same, **others)
 
 
 def render(view: object) -> bytes:

@@ -1,11 +1,13 @@
 """The responses about webhook endpoints and their deliveries."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from attrs import frozen
 
 from ...application.webhooks.delivery import WebhookDelivery
 from ...application.webhooks.endpoint import Endpoint
+from .views import view_of
 
 
 @frozen(kw_only=True)
@@ -73,33 +75,8 @@ class TestView:
 
 
 def endpoint_view(endpoint: Endpoint) -> EndpointView:
-    return EndpointView(
-        id=endpoint.id,
-        url=endpoint.url,
-        label=endpoint.label,
-        types=endpoint.types,
-        restaurants=endpoint.restaurants,
-        status=endpoint.status.value,
-        reason=endpoint.reason,
-        created_at=endpoint.created_at,
-        behind=endpoint.behind is not None,
-        failing=endpoint.failing,
-        failing_since=endpoint.failing_since,
-        detail=endpoint.detail,
-    )
+    return view_of(EndpointView, endpoint, behind=endpoint.behind is not None)
 
 
-def delivery_view(delivery: WebhookDelivery) -> DeliveryView:
-    return DeliveryView(
-        order_id=delivery.order_id,
-        sequence=delivery.sequence,
-        type=delivery.type,
-        event_id=delivery.event_id,
-        status=delivery.status.value,
-        attempts=delivery.attempts,
-        recorded_at=delivery.recorded_at,
-        due_at=delivery.due_at,
-        settled_at=delivery.settled_at,
-        code=delivery.code,
-        detail=delivery.detail,
-    )
+def deliveries_view(deliveries: Iterable[WebhookDelivery]) -> DeliveriesView:
+    return DeliveriesView(deliveries=tuple(view_of(DeliveryView, each) for each in deliveries))

@@ -26,7 +26,7 @@ from .bodies import AssignShipperBody, CancelOrderBody, ChangeState, PlaceOrder,
 from .calls import Call, provide_call, provide_order_call
 from .etag import etag, expected_version
 from .exact_body import ExactBody
-from .openapi import CORRELATION, ETAG, LOCATION, REPLAYED, problems
+from .openapi import ETAG, LOCATION, REPLAYED, problems
 from .parameters import header
 from .views import render
 
@@ -120,7 +120,7 @@ async def _fingerprint(request: Request[Actor, Any, Any], path: str, idempotency
 
 WRITES = {"write": Provide(provide_write)}
 CHANGES = {"write": Provide(provide_change)}
-HEADERS = [ETAG, REPLAYED, CORRELATION]
+HEADERS = [ETAG, REPLAYED]
 REFUSALS = problems(400, 401, 403, 404, 409, 412, 413, 415, 422, 500, 503)
 
 
@@ -129,7 +129,7 @@ REFUSALS = problems(400, 401, 403, 404, 409, 412, 413, 415, 422, 500, 503)
     dto=ExactBody[PlaceOrder],
     return_dto=None,
     dependencies=WRITES,
-    response_headers=[ETAG, LOCATION, REPLAYED, CORRELATION],
+    response_headers=[ETAG, LOCATION, REPLAYED],
     responses=problems(400, 401, 403, 409, 413, 415, 422, 500, 503),
     operation_id="placeOrder",
     summary="Place an order",
