@@ -140,13 +140,7 @@ def create_app(
         connection.scope["user"] = grant.actor
         connection.scope[GRANT] = grant  # type: ignore[literal-required]
         connection.scope[AUTHORIZED] = authorized  # type: ignore[literal-required]
-        await callers.admit(
-            connection.scope,
-            str(grant.actor),
-            stream=handler.opt.get("stream", False),
-            batch=handler.opt.get("batch", False),
-            export=handler.opt.get("export", False),
-        )
+        await callers.admit(connection.scope, str(grant.actor), kind=handler.opt.get("kind", "requests"))
         method = connection.scope["method"]  # type: ignore[typeddict-item]
         check_scope(grant, handler.opt.get("scope") or (Scope.READ if method == "GET" else Scope.WRITE))
 

@@ -95,7 +95,7 @@ class _Outcome:
     responses=problems(400, 401, 413, 415, 500),
     operation_id="placeOrders",
     summary="Place up to 1,000 orders",
-    opt={"creates": True, "batch": True, "media_types": ("application/json", NDJSON)},
+    opt={"creates": True, "kind": "batches", "media_types": ("application/json", NDJSON)},
 )
 async def place_orders(request: Request[Actor, Any, Any], call: NamedDependency[Call]) -> Response[list[OrderResult]]:
     """Return a result for each order, in the order of the batch. An order that is refused does not affect the others.

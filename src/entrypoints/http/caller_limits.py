@@ -1,7 +1,7 @@
 """Limits of each caller: requests a second, and requests, live streams, batches and exports at once in this process."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from attrs import define, field, frozen
@@ -21,6 +21,8 @@ BATCHES_OF_CALLER = 2
 """Batches of orders that a caller may have at once: the responses to all orders of a batch are kept until its end."""
 EXPORTS_OF_CALLER = 4
 """Exports that a caller may have at once: each reads from the database as long as the caller reads from it."""
+
+_CALLED = {"streams": "live streams", "batches": "batches of orders"}
 
 LOGINS, LOGIN_SECONDS = 30, 60
 """Attempts to log in to the board, from one address."""
@@ -55,37 +57,38 @@ class Callers:
     instruments: Instruments | None = None
     _rate: RateLimitItemPerSecond = field(init=False)
     _counters: RequestCounters = field(init=False)
-    _requests: Counter[str] = field(factory=Counter, init=False)
-    _streams: Counter[str] = field(factory=Counter, init=False)
-    _batches: Counter[str] = field(factory=Counter, init=False)
-    _exports: Counter[str] = field(factory=Counter, init=False)
+    _most: Mapping[str, int] = field(init=False)
+    """What a caller may have at once of each kind."""
+    _at_once: Counter[tuple[str, str]] = field(factory=Counter, init=False)
+    """What each caller has now, by kind and caller."""
 
     def __attrs_post_init__(self) -> None:
         self._rate = RateLimitItemPerSecond(self.limits.requests_per_second)
         self._counters = RequestCounters(shared_counters(self.limits.shared) if self.limits.shared else None)
+        self._most = {
+            "requests": self.limits.requests,
+            "streams": self.limits.streams,
+            "batches": BATCHES_OF_CALLER,
+            "exports": EXPORTS_OF_CALLER,
+        }
 
     async def close(self) -> None:
         await self._counters.close()
 
-    async def admit(
-        self, scope: Any, caller: str, *, stream: bool = False, batch: bool = False, export: bool = False
-    ) -> None:
+    async def admit(self, scope: Any, caller: str, *, kind: str = "requests") -> None:
         """Count a request of ``caller`` until its end, and set its RateLimit headers. Raises TooManyRequests.
 
-        The headers are those of https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-10.
+        ``kind`` is that of a request with a limit of its own besides. The headers are those of
+        https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-10.
         """
         if not await self.granted(scope, caller, 1):
             raise self.above_rate()
-        if self._requests[caller] >= self.limits.requests:
-            raise self._refused("requests_at_once", f"a caller may have {self.limits.requests} requests at once")
-        if stream and self._streams[caller] >= self.limits.streams:
-            raise self._refused("streams_at_once", f"a caller may have {self.limits.streams} live streams at once")
-        if batch and self._batches[caller] >= BATCHES_OF_CALLER:
-            raise self._refused("batches_at_once", f"a caller may have {BATCHES_OF_CALLER} batches of orders at once")
-        if export and self._exports[caller] >= EXPORTS_OF_CALLER:
-            raise self._refused("exports_at_once", f"a caller may have {EXPORTS_OF_CALLER} exports at once")
-        kinds = ((stream, self._streams), (batch, self._batches), (export, self._exports))
-        scope[RELEASE] = self._begin(caller, kinds)
+        kinds = dict.fromkeys(("requests", kind))
+        for each in kinds:
+            if self._at_once[each, caller] >= self._most[each]:
+                problem = f"a caller may have {self._most[each]} {_CALLED.get(each, each)} at once"
+                raise self._refused(f"{each}_at_once", problem)
+        scope[RELEASE] = self._begin([(each, caller) for each in kinds])
 
     async def admit_login(self, peer: str) -> None:
         """Count an attempt to log in from the address ``peer``. Raises TooManyRequests."""
@@ -113,15 +116,13 @@ class Callers:
             self.instruments.add(catalogue.HTTP_REFUSALS, reason=reason)
         return TooManyRequests(problem)
 
-    def _begin(self, caller: str, kinds: Iterable[tuple[bool, Counter[str]]]) -> Callable[[], None]:
-        counters = [self._requests, *(counter for applies, counter in kinds if applies)]
-        for counter in counters:
-            counter[caller] += 1
+    def _begin(self, counted: Collection[tuple[str, str]]) -> Callable[[], None]:
+        self._at_once.update(counted)
 
         def release() -> None:
-            for counter in counters:
-                counter[caller] -= 1
-                if not counter[caller]:
-                    del counter[caller]
+            self._at_once.subtract(counted)
+            for each in counted:
+                if not self._at_once[each]:
+                    del self._at_once[each]
 
         return release

@@ -101,7 +101,7 @@ async def _sent(columns: Columns, steps: AsyncIterator[Iterable[object]]) -> Asy
     dependencies=WANTED,
     operation_id="exportOrders",
     summary="Export orders as CSV",
-    opt={"query": {*FILTER, "sort"}, "repeated": {"state"}, "export": True},
+    opt={"query": {*FILTER, "sort"}, "repeated": {"state"}, "kind": "exports"},
 )
 async def export_orders(call: NamedDependency[Call], wanted: NamedDependency[OrderQuery], sort: Sort = None) -> Stream:
     """Return all orders that ``GET /v1/orders`` lists with these conditions, one a row, without a limit.
@@ -143,7 +143,7 @@ async def _orders(call: Call, query: OrderQuery, page: OrderPage) -> AsyncIterat
     responses=analytics.REFUSALS,
     operation_id="exportSalesPerMinute",
     summary="Export orders and revenue per minute as CSV",
-    opt={"query": QUERY, "export": True},
+    opt={"query": QUERY, "kind": "exports"},
 )
 async def export_minutes(
     request: Request[Actor, Any, Any],
@@ -166,7 +166,7 @@ def _export(name: str) -> Any:
         operation_id=operation_id,
         summary=summary,
         description=f"Return the rows of `GET /v1/analytics/{name}`.",
-        opt={"query": QUERY, "export": True},
+        opt={"query": QUERY, "kind": "exports"},
     )
     async def export(asked: NamedDependency[Asked]) -> Stream:
         return CsvResponse(name, columns, _steps(await read(asked)))

@@ -171,7 +171,7 @@ def _framed(event: str, id_: str, body: bytes) -> bytes:
     dependencies=ORDER_CALL,
     operation_id="streamOrder",
     summary="Stream the events of an order",
-    opt={"stream": True},
+    opt={"kind": "streams"},
 )
 async def stream(
     call: NamedDependency[Call],
@@ -201,7 +201,7 @@ async def stream(
     opt={
         "query": {"customerId", "restaurantId", "shipperId", "type", "lastEventId", "ticket"},
         "repeated": {"type"},
-        "stream": True,
+        "kind": "streams",
         "ticket": True,
     },
 )
