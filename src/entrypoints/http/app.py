@@ -217,7 +217,7 @@ def create_app(
         *stripe_routes.routers(stripe_events, use_cases, callers, [require_json, refuse_unknown_parameters]),
     ]
     if board is not None and cookies is not None:
-        door = SessionDoor(board, authenticator, cookies, callers, currency)
+        door = SessionDoor(board, authenticator, cookies, callers)
         routes += _board_routes(door, [authenticate, require_json, refuse_unknown_parameters])
     readiness = Checks(checks, stopping, stopped_parts)
     public: list[Any] = [livez, readyz, docs_router()]

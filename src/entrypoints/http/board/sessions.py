@@ -49,13 +49,9 @@ class SessionView:
     actor: str | None
     role: str | None
     id: str | None
-    label: str
-    scopes: tuple[str, ...]
     csrf_token: str | None
-    expires_at: datetime | None
     development: bool
     available_orders: bool
-    currency: str
     time: datetime
     day: bool
 
@@ -142,7 +138,6 @@ class SessionDoor:
     authenticator: Authenticator
     cookies: CookieSessions
     callers: Callers
-    currency: str
 
     async def log_in(self, request: Request[Any, Any, Any], data: LogIn) -> tuple[Grant, str]:
         """Begin a session. Returns what it grants and its secret. Raises Unauthenticated, InvalidInput, Unavailable."""
@@ -176,18 +171,13 @@ class SessionDoor:
 
     async def view(self, secret: str | None, grant: Grant | None) -> SessionView:
         """Return a session as the page sees it."""
-        session = None if secret is None or grant is None else await self.board.sessions.find(digest_of(secret))
         return SessionView(
             actor=None if grant is None else str(grant.actor),
             role=None if grant is None else grant.actor.role.value,
             id=None if grant is None else grant.actor.id,
-            label="" if grant is None else grant.label,
-            scopes=() if grant is None else tuple(sorted(grant.scopes)),
             csrf_token=None if secret is None or grant is None else csrf_token(secret),
-            expires_at=None if session is None else session.expires_at,
             development=self.cookies.development,
             available_orders=self.board.available_orders,
-            currency=self.currency,
             time=await self.board.now() if self.board.day is None else self.board.day.clock.now,
             day=self.board.day is not None,
         )

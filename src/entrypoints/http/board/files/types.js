@@ -5,13 +5,9 @@
  * @property {string | null} actor
  * @property {"customer" | "restaurant" | "shipper" | "admin" | null} role
  * @property {string | null} id
- * @property {string} label
- * @property {string[]} scopes
  * @property {string | null} csrfToken
- * @property {string | null} expiresAt
  * @property {boolean} development
  * @property {boolean} availableOrders
- * @property {string} currency
  * @property {string} time
  * @property {boolean} day a simulated day can be watched
  */
