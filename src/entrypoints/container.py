@@ -6,6 +6,7 @@ production (a database and Kafka). Building a container opens nothing.
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 from attrs import evolve
@@ -121,10 +122,10 @@ def _with_kafka(profile: providers.Provider[str], provider: providers.Provider[T
 
 
 def _instrumented(
-    command: str,
-    use_case: providers.Provider[Command],
     telemetry: providers.Provider[Telemetry],
     new_id: providers.Provider[NewId],
+    command: str,
+    use_case: providers.Provider[Command],
 ) -> providers.Provider[InstrumentedCommand[..., Order]]:
     return providers.Singleton(InstrumentedCommand, command, use_case, telemetry, new_id)
 
@@ -150,6 +151,7 @@ class Container(containers.DeclarativeContainer):
     telemetry = providers.Singleton(
         Telemetry, instruments, tracing, providers.Singleton(telemetry_wiring.destination, settings)
     )
+    instrumented = partial(_instrumented, telemetry, new_id)
     news = providers.Singleton(LocalWakeup)
     commit_notifier = providers.Singleton(commit_notifications.commit_notifier, settings)
     commit_listener = providers.Singleton(commit_notifications.commit_listener, settings, commit_notifier, news)
@@ -207,7 +209,7 @@ class Container(containers.DeclarativeContainer):
         attempt_clock=attempt_clock,
     )
     cancel_order = providers.Singleton(CancelOrder, change_order, settle_payments, clock)
-    instrumented_cancel_order = _instrumented("cancel_order", cancel_order, telemetry, new_id)
+    instrumented_cancel_order = instrumented("cancel_order", cancel_order)
     get_order = providers.Singleton(GetOrder, group_read)
     timeline = providers.Singleton(OrderTimeline, get_order, storage.provided.log, decode)
     readers = providers.Singleton(
@@ -263,11 +265,9 @@ class Container(containers.DeclarativeContainer):
     )
     use_cases = providers.Singleton(
         UseCases,
-        create_order=_instrumented(
+        create_order=instrumented(
             "create_order",
             providers.Singleton(CreateOrder, unit_of_work, clock, new_id, restaurants, price_authority),
-            telemetry,
-            new_id,
         ),
         get_order=get_order,
         list_orders=providers.Singleton(
@@ -279,7 +279,7 @@ class Container(containers.DeclarativeContainer):
         timeline=timeline,
         as_of=providers.Singleton(OrderAsOf, timeline),
         change_order=change_order,
-        transition_order_state=_instrumented(
+        transition_order_state=instrumented(
             "transition_order_state",
             providers.Singleton(
                 TransitionOrderState,
@@ -288,13 +288,9 @@ class Container(containers.DeclarativeContainer):
                 clock,
                 providers.Callable(lambda settings: timedelta(minutes=settings.estimate_minutes), settings),
             ),
-            telemetry,
-            new_id,
         ),
-        assign_shipper=_instrumented(
-            "assign_shipper", providers.Singleton(AssignShipper, change_order, clock), telemetry, new_id
-        ),
-        record_payment=_instrumented(
+        assign_shipper=instrumented("assign_shipper", providers.Singleton(AssignShipper, change_order, clock)),
+        record_payment=instrumented(
             "record_payment",
             providers.Singleton(
                 RecordPayment,
@@ -306,15 +302,11 @@ class Container(containers.DeclarativeContainer):
                 clock=clock,
                 restaurants=restaurants,
             ),
-            telemetry,
-            new_id,
         ),
         cancel_order=instrumented_cancel_order,
-        refund_order=_instrumented(
+        refund_order=instrumented(
             "refund_order",
             providers.Singleton(RefundOrder, change_order, settle_payments, clock),
-            telemetry,
-            new_id,
         ),
         settle_payments=settle_payments,
         look_up_refunds=providers.Singleton(
