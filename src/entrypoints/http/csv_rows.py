@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from io import StringIO
+from operator import attrgetter
 from typing import Any
 
 from attrs import fields
@@ -25,7 +26,7 @@ _SKIPPED = ("\t", "\r", "\n")
 
 def columns_of(*names: str) -> Columns:
     """Return the columns of a view's fields, with their names in JSON."""
-    return {camel(name): _field(name) for name in names}
+    return {camel(name): attrgetter(name) for name in names}
 
 
 def order_columns() -> Columns:
@@ -38,12 +39,8 @@ def order_columns() -> Columns:
             case "address":
                 columns |= {f"address{camel('_' + it.name)}": _of_address(it.name) for it in fields(AddressView)}
             case name:
-                columns[camel(name)] = _field(name)
+                columns[camel(name)] = attrgetter(name)
     return columns
-
-
-def _field(name: str) -> Callable[[Any], object]:
-    return lambda view: getattr(view, name)
 
 
 def _of_address(name: str) -> Callable[[Any], object]:

@@ -7,10 +7,11 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 
 from ...application.orders.order_actions import ActionCheck, check_actions
-from ...domain.lifecycle import LATE_AFTER, TRANSITIONS, OrderState
+from ...domain.lifecycle import TRANSITIONS, OrderState
 from .calls import ORDER_CALL, Call
 from .openapi import problems
 from .reads import json_response
+from .views import late_after_seconds
 
 
 @frozen(kw_only=True)
@@ -79,12 +80,7 @@ async def actions(call: NamedDependency[Call]) -> Response[ActionsView]:
 
 LIFECYCLE = LifecycleView(
     states=tuple(
-        StateRule(
-            state=state,
-            final=state.terminal,
-            limit_seconds=int(LATE_AFTER[state].total_seconds()) if state in LATE_AFTER else None,
-        )
-        for state in OrderState
+        StateRule(state=state, final=state.terminal, limit_seconds=late_after_seconds(state)) for state in OrderState
     ),
     transitions=tuple(
         TransitionRule(

@@ -15,7 +15,7 @@ from ...application.event_log.records import Delivery
 from ...application.orders.order_view import LineView, OrderView, line_views
 from ...application.orders.queries import StateCount
 from ...domain.history import OrderFacts
-from ...domain.lifecycle import LATE_AFTER
+from ...domain.lifecycle import LATE_AFTER, OrderState
 
 V = TypeVar("V", bound=AttrsInstance)
 
@@ -95,12 +95,15 @@ def event_view(delivery: Delivery) -> EventView:
 
 
 def counts_view(counts: Iterable[StateCount]) -> CountsView:
-    found = []
-    for count in counts:
-        after = LATE_AFTER.get(count.state)
-        seconds = None if after is None else int(after.total_seconds())
-        found.append(CountView(state=count.state, orders=count.orders, more=count.more, late_after_seconds=seconds))
-    return CountsView(counts=tuple(found))
+    return CountsView(
+        counts=tuple(view_of(CountView, each, late_after_seconds=late_after_seconds(each.state)) for each in counts)
+    )
+
+
+def late_after_seconds(state: OrderState) -> int | None:
+    """Return the seconds without any change after which an order in ``state`` is late; None if it never is."""
+    after = LATE_AFTER.get(state)
+    return None if after is None else int(after.total_seconds())
 
 
 def past_view(facts: OrderFacts) -> PastOrderView:
