@@ -9,7 +9,7 @@ from ..application.orders.change_order import ChangeOrder
 from ..application.orders.ports import UnitOfWork
 from ..domain.errors import ConcurrentChange
 from ..domain.events import OrderEvent
-from .orders import ADMIN, AT, place, save
+from .orders import ADMIN, AT, keep, place, save, save_and_fail
 
 Published = Callable[[], Awaitable[Sequence[OrderEvent]]]
 """Returns everything that was published, in its order, as a reader of the other side gets it."""
@@ -58,24 +58,15 @@ class EventPublisherContract:
 
     async def test_nothing_is_published_before_the_end(self, unit_of_work: UnitOfWork, published: Published) -> None:
         async with unit_of_work() as work:
-            change = place()
-            work.orders.save(change.order)
-            work.events.publish(*change.events)
+            keep(work, place())
             before = await published()
 
         assert list(before) == []
         assert len(await published()) == 1
 
     async def test_an_exception_inside_publishes_nothing(self, unit_of_work: UnitOfWork, published: Published) -> None:
-        async def broken() -> None:
-            async with unit_of_work() as work:
-                change = place()
-                work.orders.save(change.order)
-                work.events.publish(*change.events)
-                raise ZeroDivisionError
-
         with pytest.raises(ZeroDivisionError):
-            await broken()
+            await save_and_fail(unit_of_work, place())
 
         assert list(await published()) == []
 

@@ -22,6 +22,11 @@ class Tale:
         self.events: tuple[OrderEvent, ...] = placed.events
 
     @property
+    def change(self) -> Change:
+        """All that has happened as one change."""
+        return Change(self.order, self.events)
+
+    @property
     def now(self) -> datetime:
         return self.order.updated_at + timedelta(minutes=1)
 

@@ -12,7 +12,7 @@ from ..domain.order import Change, Order
 from ..domain.payment import PaymentMethod
 from ..domain.refund import RefundBearer, Refunds
 from ..domain.validation import Address
-from .orders import ADMIN, AT, REASON, eur, line, place, save
+from .orders import ADMIN, AT, REASON, eur, keep, line, place, save, save_and_fail
 
 
 async def stored(work: UnitOfWork, order_id: str = "O1") -> Order:
@@ -45,8 +45,7 @@ class OrderRepositoryContract:
         for step in steps:
             async with unit_of_work() as work:
                 change = step(await work.orders.get("O1"))
-                work.orders.save(change.order)
-                work.events.publish(*change.events)
+                keep(work, change)
 
             assert await stored(unit_of_work) == change.order
 
@@ -91,22 +90,15 @@ class OrderRepositoryContract:
 
     async def test_an_order_is_not_seen_before_the_end(self, unit_of_work: UnitOfWork) -> None:
         async with unit_of_work() as work:
-            work.orders.save(place().order)
-            work.events.publish(*place().events)
+            keep(work, place())
             with pytest.raises(OrderNotFound):
                 await stored(unit_of_work)
 
         assert (await stored(unit_of_work)).version == 1
 
     async def test_an_exception_inside_saves_nothing(self, unit_of_work: UnitOfWork) -> None:
-        async def broken() -> None:
-            async with unit_of_work() as work:
-                work.orders.save(place().order)
-                work.events.publish(*place().events)
-                raise ZeroDivisionError
-
         with pytest.raises(ZeroDivisionError):
-            await broken()
+            await save_and_fail(unit_of_work, place())
 
         with pytest.raises(OrderNotFound):
             await stored(unit_of_work)
@@ -129,10 +121,8 @@ class OrderRepositoryContract:
                 mine = (await work.orders.get("O1")).assign_shipper("S2", by=ADMIN, at=AT)
                 async with unit_of_work() as other:
                     theirs = (await other.orders.get("O1")).assign_shipper("S1", by=ADMIN, at=AT)
-                    other.orders.save(theirs.order)
-                    other.events.publish(*theirs.events)
-                work.orders.save(mine.order)
-                work.events.publish(*mine.events)
+                    keep(other, theirs)
+                keep(work, mine)
 
         with pytest.raises(ConcurrentChange) as refused:
             await too_late()

@@ -15,7 +15,7 @@ from ..domain.errors import InvalidInput
 from ..domain.lifecycle import LATE_AFTER, OrderState
 from ..entrypoints.wiring import storage_and_consumers
 from .order_queries import _ids, _pages
-from .orders import ADMIN, AT, assigned, placed, unit_of_work
+from .orders import ADMIN, AT, assigned, cancelled, placed, unit_of_work
 
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
@@ -97,7 +97,7 @@ class OrderSearchContract:
     async def test_annotations_that_were_erased_find_nothing(self, storage: Any, amount: None) -> None:
         personal_data = storage_and_consumers.personal_data(storage, storage_and_consumers.consumer_stores(storage))
         await _three(storage)
-        await ChangeOrder(unit_of_work(storage))("O-1", lambda o: o.cancel("late", by=ADMIN, at=AT), by=ADMIN)
+        await cancelled(storage, "O-1")
 
         await personal_data.forget_addresses(["O-1", "O-12"])
 
@@ -254,7 +254,7 @@ async def _in_each_state(storage: Any) -> None:
     await change("preparing", lambda o: o.prepare(by=ADMIN, at=AT + MINUTE), by=ADMIN)
     await change("on_the_way", lambda o: o.assign_shipper("S1", by=ADMIN, at=AT), by=ADMIN)
     await change("on_the_way", lambda o: o.send_out(by=ADMIN, at=AT, estimate=30 * MINUTE), by=ADMIN)
-    await change("cancelled", lambda o: o.cancel("late", by=ADMIN, at=AT), by=ADMIN)
+    await cancelled(storage, "cancelled")
 
 
 async def _counts(storage: Any, query: OrderQuery) -> list[int]:

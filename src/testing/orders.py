@@ -9,7 +9,7 @@ from ..application.event_log.records import bucket_of
 from ..application.orders.change_order import ChangeOrder
 from ..application.orders.group_commit import GroupCommit
 from ..application.orders.idempotency import IdempotencyKey
-from ..application.orders.ports import UnitOfWork
+from ..application.orders.ports import Transaction, UnitOfWork
 from ..application.orders.unit_of_work import WriteSetUnitOfWork
 from ..domain.actor import Actor, Role
 from ..domain.events import OrderLine
@@ -71,9 +71,21 @@ async def commit(storage: Any, *changes: Change, idempotency: IdempotencyKey | N
 async def save(work: UnitOfWork, *changes: Change, idempotency: IdempotencyKey | None = None) -> None:
     """Save and publish all ``changes`` in one unit of work, as orders that were not read in it."""
     async with work(idempotency=idempotency) as transaction:
-        for change in changes:
-            transaction.orders.save(change.order)
-            transaction.events.publish(*change.events)
+        keep(transaction, *changes)
+
+
+def keep(transaction: Transaction, *changes: Change) -> None:
+    """Save and publish all ``changes`` in the transaction of a unit of work."""
+    for change in changes:
+        transaction.orders.save(change.order)
+        transaction.events.publish(*change.events)
+
+
+async def save_and_fail(work: UnitOfWork, change: Change) -> None:
+    """Save and publish ``change`` in a unit of work that ends with ZeroDivisionError."""
+    async with work() as transaction:
+        keep(transaction, change)
+        raise ZeroDivisionError
 
 
 async def placed(
@@ -89,6 +101,11 @@ async def assigned(storage: Any, order_id: str, shipper_id: str) -> Order:
     """Assign the shipper to the order as it is, again if another writer was faster."""
     changing = ChangeOrder(unit_of_work(storage))
     return (await changing(order_id, lambda o: o.assign_shipper(shipper_id, by=ADMIN, at=AT), by=ADMIN)).order
+
+
+async def cancelled(storage: Any, order_id: str) -> None:
+    """Cancel the order as it is."""
+    await ChangeOrder(unit_of_work(storage))(order_id, lambda o: o.cancel(REASON, by=ADMIN, at=AT), by=ADMIN)
 
 
 async def failed_payments(storage: Any, order_id: str, times: int) -> None:

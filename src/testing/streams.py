@@ -10,7 +10,6 @@ from attrs import evolve
 
 from ..adapters.wakeup import LocalWakeup
 from ..application.auth import Grant, Scope
-from ..application.orders.change_order import ChangeOrder
 from ..application.streams import feed as feeds
 from ..application.streams import follow_orders
 from ..application.streams.feed import SLOW_READER, StreamEnded
@@ -19,7 +18,7 @@ from ..application.streams.ports import StreamTicket
 from ..domain.actor import Actor
 from ..domain.errors import InvalidInput
 from .order_lives import CUSTOMER, OTHER_RESTAURANT, OTHER_SHIPPER, RESTAURANT, SHIPPER
-from .orders import ADMIN, AT, assigned, placed, unit_of_work
+from .orders import ADMIN, AT, assigned, cancelled, placed
 from .stream_reader import StreamReader, feed_of
 
 
@@ -32,7 +31,7 @@ class StreamsContract:
     ) -> None:
         await placed(storage, "O1")
         await placed(storage, "O2")
-        await _cancel(storage, "O2")
+        await cancelled(storage, "O2")
 
         async with StreamReader(storage) as reader:
             snapshot = await reader.snapshot()
@@ -70,7 +69,7 @@ class StreamsContract:
                 await assigned(storage, order_id, "S1")
             rest = [await reader.message() for _ in range(2)]
             changes = await reader.changes(2)
-            await _cancel(storage, "O2")
+            await cancelled(storage, "O2")
             later = await reader.changes(2)
 
         assert [(page.orders[0].id, page.orders[0].version) for page in (first, *rest)] == [
@@ -172,8 +171,8 @@ class StreamsContract:
             await assigned(storage, "O2", "S2")
             got = await reader.all()
             place = reader.place
-            await _cancel(storage, "O1")
-            await _cancel(storage, "O2")
+            await cancelled(storage, "O1")
+            await cancelled(storage, "O2")
             got += await reader.all()
         async with StreamReader(storage, by=by, wanted=StreamFilter(**wanted), after=place) as resumed:
             again = await resumed.all()
@@ -194,7 +193,7 @@ class StreamsContract:
             assert await reader.snapshot() == ["O1"]
             await assigned(storage, "O1", "S2")
             [lost] = [await reader.message()]
-            await _cancel(storage, "O1")
+            await cancelled(storage, "O1")
             await placed(storage, "O2")
             await assigned(storage, "O2", "S1")
             later = await reader.changes(2)
@@ -209,7 +208,7 @@ class StreamsContract:
         async with StreamReader(storage, by=SHIPPER) as reader:
             await reader.snapshot()
             place = reader.place
-            await _cancel(storage, "O1")
+            await cancelled(storage, "O1")
             live = await reader.changes(2)
         async with StreamReader(storage, by=SHIPPER, after=place) as resumed:
             assert await resumed.changes(2) == live == [("O1", 4), ("O1", 5)]
@@ -262,7 +261,3 @@ class StreamsContract:
 
         assert await storage.stream_tickets.take("d1") is None
         assert await storage.stream_tickets.take("d2") == ticket
-
-
-async def _cancel(storage: Any, order_id: str) -> None:
-    await ChangeOrder(unit_of_work(storage))(order_id, lambda o: o.cancel("late", by=ADMIN, at=AT), by=ADMIN)

@@ -28,7 +28,7 @@ from ...domain.validation import Address
 from ...entrypoints.http.views import render
 from ...entrypoints.wiring.storage_and_consumers import personal_data
 from ..order_lives import Tale
-from ..orders import ADMIN, AT, commit, place, unit_of_work
+from ..orders import ADMIN, AT, commit, keep, place, unit_of_work
 from .world import World
 
 ADDRESS = Address(street="Main Street 1", city="Springfield", postal_code="12345", note="second floor")
@@ -55,15 +55,11 @@ async def lived(world: World, order_id: str = "O1", *, final: bool = True, **cha
     tale = Tale(place(PaymentMethod.CREDIT_CARD, id=order_id, **changes))
     if final:
         tale = tale.paid().assigned().sent_out().delivered()
-    first, *others = tale.events
-    created = place(PaymentMethod.CREDIT_CARD, id=order_id, **changes).order
     key = IdempotencyKey(
         caller="restaurant:R1", key=order_id, fingerprint="f", render=lambda order: render(view(order, ADMIN))
     )
-    async with unit_of_work(world.storage)(idempotency=key) as work:
-        work.orders.save(tale.order)
-        work.events.publish(first, *others)
-    assert created.address == tale.order.address == ADDRESS
+    await commit(world.storage, tale.change, idempotency=key)
+    assert tale.order.address == ADDRESS
     return tale.order
 
 
@@ -177,14 +173,15 @@ class PersonalDataContract:
         assert await world.effects.contacts.get("customer:C1") is not None
 
     async def test_a_command_that_read_the_order_before_does_not_bring_the_address_back(self, world: World) -> None:
-        await commit(world.storage, _declined(place(PaymentMethod.CREDIT_CARD, address=ADDRESS)))
+        declined = Tale(place(PaymentMethod.CREDIT_CARD, address=ADDRESS)).declined()
+        # the one final order that a command may still change
+        await commit(world.storage, declined.assigned().sent_out().delivered().change)
 
         async with unit_of_work(world.storage)() as work:
             order = await work.orders.get("O1")
             await erased(world)
             change = order.record_payment(paid=True, by=ADMIN, at=AT + DAY)
-            work.orders.save(change.order)
-            work.events.publish(*change.events)
+            keep(work, change)
 
         after = await world.storage.views.get("O1")
         assert (after.version, after.address, after.payment.card_token) == (change.order.version, None, None)
@@ -225,9 +222,7 @@ class PersonalDataContract:
         tale = Tale(place(PaymentMethod.CREDIT_CARD, **changes)).paid().assigned().sent_out().delivered()
         cash = Tale(place(PaymentMethod.CASH, id="cash", customer_id="C1", address=ADDRESS))
         for each in (tale, cash.assigned().sent_out().delivered()):
-            async with unit_of_work(world.storage)() as work:
-                work.orders.save(each.order)
-                work.events.publish(*each.events)
+            await commit(world.storage, each.change)
 
         outcome = await erased(world)
 
@@ -282,9 +277,3 @@ class PersonalDataContract:
             ("customer:C1@example.org", "dear customer")
         ]
         assert (after.email, after.has_card, [order.address for order in after.orders]) == (None, (), [None])
-
-
-def _declined(placed: Any) -> Any:
-    """Delivered, and its card was declined: the one final order that a command may still change."""
-    tale = Tale(placed).declined().assigned().sent_out().delivered()
-    return evolve(placed, order=tale.order, events=tale.events)

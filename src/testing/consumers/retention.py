@@ -10,7 +10,7 @@ from ...application.consuming.dead_letter import SetAsideRecord
 from ...application.customers.forget_old_data import ForgetOldData, Retention
 from ...application.event_log.records import UnrecognizedRecord
 from ...application.notifications.notification import NotificationStatus
-from ..orders import ADMIN, AT, REASON, unit_of_work
+from ..orders import ADMIN, AT, REASON, keep, unit_of_work
 from .customers import ADDRESS, DAY, data_of, lived, notification, record
 from .world import World
 
@@ -97,8 +97,7 @@ class RetentionContract:
 async def _end(world: World, order_id: str, at: Any) -> None:
     async with unit_of_work(world.storage)() as work:
         change = (await work.orders.get(order_id)).cancel(REASON, by=ADMIN, at=at)
-        work.orders.save(change.order)
-        work.events.publish(*change.events)
+        keep(work, change)
 
 
 def _forgetting(world: World, kept: Retention) -> ForgetOldData:
