@@ -1,7 +1,6 @@
 """The promises of operators' commands for webhook endpoints, on every storage, to a real receiver on loopback."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -10,12 +9,9 @@ from ...application.webhooks.endpoint import FAILING_AFTER
 from ...application.webhooks.send_deliveries import LEASE
 from ...domain.errors import InvalidInput, NotFound
 from ...domain.lifecycle import OrderState
-from .webhook_installation import Installation, WebhookFixtures
+from .webhook_installation import LIFE, NOTE, Installation, WebhookFixtures
 from .webhook_receiver import Receiver, accept, refuse, webhook_use_cases
 from .world import World
-
-NOTE: dict[str, Any] = {"by": "ann", "reason": "a test"}
-LIFE = [1, 2, 3, 4, 5, 6, 7]
 
 
 @pytest.mark.asyncio
@@ -27,19 +23,16 @@ class WebhookEndpointsContract(WebhookFixtures):
         first = receiver.secret
         _, second, _ = await here.change.rotate(endpoint.id, hours=1, **NOTE)
         await here.shop.live("o1")
-        await here.consume()
-        await here.sender().send_due()
+        await here.deliver()
         by_the_first = [it.verified for it in receiver.received]
         receiver.secret = second
         await here.shop.live("o2")
-        await here.consume()
-        await here.sender().send_due()
+        await here.deliver()
         by_the_second = [it.verified for it in receiver.received[7:]]
         here.world.clock.forward(hours=1)
         receiver.secret = first
         await here.shop.live("o3")
-        await here.consume()
-        await here.sender().send_due()
+        await here.deliver()
         too_late = [it.verified for it in receiver.received[14:]]
 
         assert (by_the_first, by_the_second, too_late) == ([True] * 7, [True] * 7, [False] * 7)
@@ -52,19 +45,16 @@ class WebhookEndpointsContract(WebhookFixtures):
     ) -> None:
         endpoint = await here.add(receiver)
         await here.shop.live("o0")
-        await here.consume()
-        await here.sender().send_due()
+        await here.deliver()
         await here.shop.order("o1")
         await here.consume()
         await here.change.disable(endpoint.id, **NOTE)
         await here.shop.assign("o1")
-        await here.consume()
-        nothing = await here.sender().send_due()
+        nothing = await here.deliver()
 
         await here.change.enable(endpoint.id, **NOTE)
         await here.shop.move("o1", OrderState.ON_THE_WAY)
-        await here.consume()
-        await here.sender().send_due()
+        await here.deliver()
 
         assert nothing == 0
         assert receiver.accepted() == {"o0": LIFE, "o1": [1, 2, 3, 4]}
@@ -76,19 +66,16 @@ class WebhookEndpointsContract(WebhookFixtures):
         await here.shop.live("o1")
         since = here.world.clock() + timedelta(milliseconds=500)
         await here.shop.live("o2")
-        await here.consume()
-        await here.sender().send_due()
+        await here.deliver()
         first = receiver.ids[:]
 
         await here.change.replay(endpoint.id, ReplayStart(since=since), **NOTE)
         await here.shop.live("o3")
-        await here.consume()
-        await here.sender().send_due()
+        await here.deliver()
         by_time = receiver.received[14:]
         receiver.received.clear()
         await here.change.replay(endpoint.id, ReplayStart.parse("1"), **NOTE)
-        await here.consume()
-        await here.sender().send_due()
+        await here.deliver()
 
         assert {it.order_id for it in by_time} == {"o2", "o3"}
         assert len(by_time) == 14
@@ -100,24 +87,21 @@ class WebhookEndpointsContract(WebhookFixtures):
     ) -> None:
         endpoint = await here.add(receiver)
         await here.shop.order("o1")
-        await here.consume()
-        await here.sender().send_due()
+        await here.deliver()
         await here.shop.assign("o1")
         await here.consume()
 
         await here.change.replay(endpoint.id, ReplayStart.parse("1"), **NOTE)
         receiver.received.clear()
         before_the_first = await here.sender().send_due()
-        await here.consume()
-        await here.sender().send_due()
+        await here.deliver()
 
         assert (before_the_first, receiver.accepted()) == (0, {"o1": [1, 2, 3]})
 
     async def test_deliveries_are_sent_again_with_the_same_ids(self, here: Installation, receiver: Receiver) -> None:
         endpoint = await here.add(receiver)
         await here.shop.live("o1")
-        await here.consume()
-        await here.sender().send_due()
+        await here.deliver()
         ids = receiver.ids[:]
         resend = webhook_use_cases(here.world.storage, here.world.effects, here.world.clock)[2]
 
@@ -154,8 +138,7 @@ class WebhookEndpointsContract(WebhookFixtures):
                 await here.sender().send_due()
                 await here.follow()
             await here.shop.live("o99")
-            await here.consume()
-            await here.sender().send_due()
+            await here.deliver()
 
             assert most <= 40 + 20
             assert behind.behind is not None

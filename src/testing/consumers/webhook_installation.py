@@ -19,6 +19,10 @@ from .shop import Shop
 from .webhook_receiver import Receiver, webhook_use_cases
 from .world import World
 
+NOTE: dict[str, Any] = {"by": "ann", "reason": "a test"}
+LIFE = [1, 2, 3, 4, 5, 6, 7]
+"""The sequences of a whole life."""
+
 
 async def _never() -> bool:
     return False
@@ -99,6 +103,11 @@ class Installation:
         if behind:
             await handle(await self.world.storage.log.read(behind, limit=10_000))
         await self.follow()
+
+    async def deliver(self) -> int:
+        """Let the consumer handle what is new, and a process send what is due. Returns how many it has sent."""
+        await self.consume()
+        return await self.sender().send_due()
 
     async def follow(self) -> None:
         sender = self.sender()

@@ -1,6 +1,7 @@
 """The promises of webhooks whose receivers refuse, hang or are away, on every storage."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -12,9 +13,8 @@ from ...application.webhooks.endpoint import Endpoint, EndpointStatus
 from ...domain.errors import StorageUnavailable
 from ...domain.lifecycle import OrderState
 from ..waiting import eventually_async
-from .webhook_installation import Installation, WebhookFixtures, is_settled
-from .webhook_receiver import Exchange, Receiver, accept, hang, refuse
-from .webhooks import LIFE, NOTE
+from .webhook_installation import LIFE, NOTE, Installation, WebhookFixtures, is_settled
+from .webhook_receiver import Answer, Exchange, ReceivedRequest, Receiver, accept, hang, refuse
 
 
 @pytest.mark.asyncio
@@ -24,18 +24,13 @@ class WebhookRetriesContract(WebhookFixtures):
     async def test_a_failing_event_holds_back_its_order_at_that_endpoint_only(
         self, here: Installation, receiver: Receiver, other: Receiver
     ) -> None:
-        async def dislike(exchange: Exchange) -> None:
-            it = exchange.received
-            await (refuse("400 Bad Request") if (it.order_id, it.sequence) == ("o1", 2) else accept)(exchange)
-
-        receiver.answer = dislike
+        receiver.answer = _refuse_some("400 Bad Request", lambda it: (it.order_id, it.sequence) == ("o1", 2))
         await here.add(receiver)
         await here.add(other)
         await here.shop.live("o1")
         await here.shop.live("o2")
 
-        await here.consume()
-        await here.sender().send_due()
+        await here.deliver()
         held = receiver.accepted()
         receiver.answer = accept
         here.world.clock.forward(seconds=5)
@@ -54,8 +49,7 @@ class WebhookRetriesContract(WebhookFixtures):
         receiver.answer = refuse("500 Oops")
         await here.add(receiver)
         await here.shop.order("o1")
-        await here.consume()
-        await here.sender().send_due()
+        await here.deliver()
 
         await here.shop.assign("o1")
         await here.consume()
@@ -71,17 +65,13 @@ class WebhookRetriesContract(WebhookFixtures):
     async def test_pauses_between_attempts_grow_from_seconds_to_an_hour(
         self, here: Installation, receiver: Receiver
     ) -> None:
-        async def dislike(exchange: Exchange) -> None:
-            await (refuse("422 No") if exchange.received.order_id == "o1" else accept)(exchange)
-
-        receiver.answer = dislike
+        receiver.answer = _refuse_some("422 No", lambda it: it.order_id == "o1")
         endpoint = await here.add(receiver)
         await here.shop.order("o1")
         pauses = []
         for number in range(12):
             await here.shop.order(f"good-{number}")  # the endpoint itself is not failing
-            await here.consume()
-            await here.sender().send_due()
+            await here.deliver()
             [failing] = await here.webhooks.list(endpoint.id, order_id="o1", limit=10)
             pauses.append(round((failing.due_at - here.world.clock()).total_seconds()))
             here.world.clock.now = failing.due_at
@@ -92,17 +82,12 @@ class WebhookRetriesContract(WebhookFixtures):
     async def test_an_event_that_is_refused_for_days_has_failed_and_its_order_goes_on(
         self, here: Installation, receiver: Receiver
     ) -> None:
-        async def dislike(exchange: Exchange) -> None:
-            it = exchange.received
-            await (refuse("422 No") if (it.order_id, it.sequence) == ("o1", 1) else accept)(exchange)
-
-        receiver.answer = dislike
+        receiver.answer = _refuse_some("422 No", lambda it: (it.order_id, it.sequence) == ("o1", 1))
         endpoint = await here.add(receiver)
         await here.shop.live("o1")
         for number in range(10):
             await here.shop.order(f"good-{number}")
-            await here.consume()
-            await here.sender().send_due()
+            await here.deliver()
             here.world.clock.forward(hours=8)
 
         [failed] = await here.webhooks.list(endpoint.id, status=DeliveryStatus.FAILED, limit=10)
@@ -115,16 +100,14 @@ class WebhookRetriesContract(WebhookFixtures):
     ) -> None:
         await here.add(receiver)
         await here.shop.live("before")
-        await here.consume()
-        await here.sender().send_due()
+        await here.deliver()
         await receiver.stop()
         for number in range(15):
             await here.shop.order(f"o{number}")
             if number >= 5:
                 await here.shop.assign(f"o{number - 5}")
                 await here.shop.move(f"o{number - 5}", OrderState.ON_THE_WAY)
-            await here.consume()
-            await here.sender().send_due()
+            await here.deliver()
             here.world.clock.forward(minutes=4)
 
         await receiver.start()
@@ -146,9 +129,8 @@ class WebhookRetriesContract(WebhookFixtures):
         endpoint = await here.add(receiver)
         for number in range(30):
             await here.shop.order(f"o{number}")
-        await here.consume()
 
-        first = await here.sender().send_due()
+        first = await here.deliver()
         probes = []
         for _ in range(8):
             stored = await here.webhooks.get(endpoint.id)
@@ -167,8 +149,7 @@ class WebhookRetriesContract(WebhookFixtures):
         endpoint = await here.add(receiver)
         await here.shop.live("o1")
         for _ in range(10):
-            await here.consume()
-            await here.sender().send_due()
+            await here.deliver()
             here.world.clock.forward(hours=8)
         stopped = await here.webhooks.get(endpoint.id)
         await here.shop.live("o2")
@@ -179,8 +160,7 @@ class WebhookRetriesContract(WebhookFixtures):
         await here.change.enable(endpoint.id, **NOTE)
         await here.consume()
         await here.shop.live("o3")
-        await here.consume()
-        await here.sender().send_due()
+        await here.deliver()
 
         assert (stopped.status, stopped.reason[:24]) == (EndpointStatus.DISABLED, "nothing was accepted sin")
         assert waiting == 7
@@ -192,9 +172,8 @@ class WebhookRetriesContract(WebhookFixtures):
         endpoint = await here.add(receiver)
         await here.add(other)
         await here.shop.live("o1")
-        await here.consume()
 
-        await here.sender().send_due()
+        await here.deliver()
         here.world.clock.forward(days=1)
         again = await here.sender().send_due()
 
@@ -229,9 +208,8 @@ class WebhookRetriesContract(WebhookFixtures):
         receiver.answer = refuse("429 Slow Down", retry_after="120")
         endpoint = await here.add(receiver)
         await here.shop.order("o1")
-        await here.consume()
 
-        await here.sender().send_due()
+        await here.deliver()
 
         [waiting] = await here.webhooks.list(endpoint.id, limit=10)
         assert waiting.due_at - here.world.clock() == timedelta(seconds=120)
@@ -241,9 +219,8 @@ class WebhookRetriesContract(WebhookFixtures):
         receiver.answer = refuse("400 Bad Request", text)
         endpoint = await here.add(receiver)
         await here.shop.order("o1")
-        await here.consume()
 
-        await here.sender().send_due()
+        await here.deliver()
 
         [kept] = await here.webhooks.list(endpoint.id, limit=10)
         assert kept.detail.startswith("400 no token *** for ***")
@@ -273,6 +250,13 @@ class WebhookRetriesContract(WebhookFixtures):
 
         [waiting] = await here.webhooks.list(endpoint.id, limit=10)
         assert (waiting.status, waiting.detail[:12]) == (DeliveryStatus.PENDING, "ZeroDivision")
+
+
+def _refuse_some(status: str, which: Callable[[ReceivedRequest], bool]) -> Answer:
+    async def answer(exchange: Exchange) -> None:
+        await (refuse(status) if which(exchange.received) else accept)(exchange)
+
+    return answer
 
 
 @define

@@ -1,7 +1,6 @@
 """The promises of webhooks, on every storage, to a real receiver on loopback."""
 
 import asyncio
-from typing import Any
 
 import pytest
 
@@ -9,11 +8,8 @@ from ...adapters.webhooks.http_client import HttpWebhookClient, Limits
 from ...application.replay.replay_range import ReplayStart
 from ...application.webhooks.record_deliveries import RecordDeliveries
 from ...application.webhooks.send_deliveries import LEASE
-from .webhook_installation import Installation, WebhookFixtures
+from .webhook_installation import LIFE, NOTE, Installation, WebhookFixtures
 from .webhook_receiver import Receiver
-
-NOTE: dict[str, Any] = {"by": "ann", "reason": "a test"}
-LIFE = [1, 2, 3, 4, 5, 6, 7]
 
 
 @pytest.mark.asyncio
@@ -25,8 +21,7 @@ class WebhooksContract(WebhookFixtures):
         await here.shop.live("o1")
         await here.shop.live("o2")
 
-        await here.consume()
-        sent = await here.sender().send_due()
+        sent = await here.deliver()
 
         assert sent == 14
         assert receiver.accepted() == {"o1": LIFE, "o2": LIFE}
@@ -39,8 +34,7 @@ class WebhooksContract(WebhookFixtures):
         await here.add(receiver)
         await here.shop.order("o1")
 
-        await here.consume()
-        await here.sender().send_due()
+        await here.deliver()
 
         [record] = await here.shop.storage.log.history("o1")
         [it] = receiver.received
@@ -56,8 +50,7 @@ class WebhooksContract(WebhookFixtures):
         await here.add(receiver)
         await here.shop.assign("o1")
 
-        await here.consume()
-        await here.sender().send_due()
+        await here.deliver()
 
         assert receiver.accepted() == {"o1": [2, 3]}
 
@@ -69,8 +62,7 @@ class WebhooksContract(WebhookFixtures):
         await here.add(other)
         await here.shop.assign("o1")
 
-        await here.consume()
-        await here.sender().send_due()
+        await here.deliver()
 
         assert (receiver.accepted(), other.accepted()) == ({"o1": [1, 2, 3]}, {"o1": [2, 3]})
 
@@ -78,8 +70,7 @@ class WebhooksContract(WebhookFixtures):
         await here.shop.live("o1")
         await here.add(receiver, start=ReplayStart.parse("1"))
 
-        await here.consume()
-        await here.sender().send_due()
+        await here.deliver()
 
         assert receiver.accepted() == {"o1": LIFE}
 
@@ -91,8 +82,7 @@ class WebhooksContract(WebhookFixtures):
         await here.shop.live("o1", restaurant_id="R1")
         await here.shop.live("o2", restaurant_id="R7")
 
-        await here.consume()
-        await here.sender().send_due()
+        await here.deliver()
 
         assert receiver.accepted() == {"o1": [1, 7], "o2": [1, 7]}
         assert other.accepted() == {"o2": LIFE}
@@ -118,8 +108,7 @@ class WebhooksContract(WebhookFixtures):
     ) -> None:
         await here.add(receiver)
         await here.shop.live("o1")
-        await here.consume()
-        await here.sender().send_due()
+        await here.deliver()
 
         replay = here.world.replaying(here.world.storage.log, RecordDeliveries(here.world.clock.of_storage))
         await replay(ReplayStart.parse("1"), **NOTE)
