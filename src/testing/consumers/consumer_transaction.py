@@ -2,14 +2,9 @@
 
 import pytest
 
-from ...application.consuming.dead_letter import DeadLetter
-from ...application.event_log.records import LogRecord
-from ...application.inventory.stock import Reservation, ReservationStatus
-from ...application.notifications.notification import (
-    Parties,
-)
+from ...application.notifications.notification import Parties
 from ...domain.errors import StaleCursor
-from .shop import Shop
+from .inventory import reservation
 from .world import World
 
 
@@ -34,8 +29,8 @@ class ConsumerTransactionContract:
                 await work.advance({7: (0, 3)})
                 await work.notifications.keep_parties([Parties(order_id="o1", customer_id="C", restaurant_id="R")])
                 await work.notifications.record([world.notification()])
-                await work.reservations.keep([_reservation("o1")])
-                await work.dead_letters.keep([_dead_letter(world, await _record("o1"))])
+                await work.reservations.keep([reservation("o1")])
+                await work.dead_letters.keep([await world.dead_letter("o1")])
                 raise RuntimeError("broken")
 
         with pytest.raises(RuntimeError, match="broken"):
@@ -75,20 +70,3 @@ class ConsumerTransactionContract:
 
         assert await world.storage.cursors.positions("analytics") == {1: 5}
         assert await world.storage.cursors.positions("inventory") == {1: 2}
-
-
-def _reservation(order_id: str) -> Reservation:
-    return Reservation(
-        order_id=order_id, restaurant_id="R1", status=ReservationStatus.RESERVED, taken={"F1": 2, "F2": 1}
-    )
-
-
-async def _record(order_id: str, sequence: int = 1) -> LogRecord:
-    shop = Shop()
-    await shop.live(order_id)
-    return (await shop.records())[sequence - 1]
-
-
-def _dead_letter(world: World, record: LogRecord) -> DeadLetter:
-    now = world.clock()
-    return DeadLetter(consumer="analytics", record=record, first_failed_at=now, last_failed_at=now)

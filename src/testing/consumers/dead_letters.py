@@ -7,14 +7,12 @@ from attrs import evolve
 
 from ...application.consuming.dead_letter import (
     MAX_SET_ASIDE,
-    DeadLetter,
     DeadLetterAction,
     Outcome,
     SetAsideRecord,
 )
-from ...application.event_log.records import LogRecord, UnrecognizedRecord
+from ...application.event_log.records import UnrecognizedRecord
 from ...application.operator_note import OperatorNote
-from .shop import Shop
 from .world import World
 
 
@@ -23,9 +21,9 @@ class DeadLetterStoreContract:
     """Subclassed with a fixture ``world``."""
 
     async def test_an_order_is_parked_while_it_has_dead_letters(self, world: World) -> None:
-        first, second = _dead_letter(world, await _record("o1")), _dead_letter(world, await _record("o1", 2))
+        first, second = await world.dead_letter("o1"), await world.dead_letter("o1", 2)
         async with world.effects.store("analytics") as work:
-            await work.dead_letters.keep([second, first, _dead_letter(world, await _record("o2"))])
+            await work.dead_letters.keep([second, first, await world.dead_letter("o2")])
 
         async with world.effects.store("analytics") as work:
             assert set(await work.dead_letters.parked(["o1", "o3"])) == {"o1"}
@@ -40,7 +38,7 @@ class DeadLetterStoreContract:
 
     async def test_dead_letters_belong_to_one_consumer(self, world: World) -> None:
         async with world.effects.store("analytics") as work:
-            await work.dead_letters.keep([_dead_letter(world, await _record("o1"))])
+            await work.dead_letters.keep([await world.dead_letter("o1")])
 
         async with world.effects.store("inventory") as work:
             assert not await work.dead_letters.parked(["o1"])
@@ -50,7 +48,7 @@ class DeadLetterStoreContract:
         assert not await world.effects.dead_letters.of_order("inventory", "o1")
 
     async def test_a_dead_letter_has_its_event_and_its_failures(self, world: World) -> None:
-        dead_letter = _dead_letter(world, await _record("o1"))
+        dead_letter = await world.dead_letter("o1")
         try:
             raise ValueError("wrong \0 \ud800")
         except ValueError as failure:
@@ -68,8 +66,8 @@ class DeadLetterStoreContract:
         assert kept.last_failed_at - kept.first_failed_at == timedelta(seconds=1)
 
     async def test_blocking_dead_letters_are_found_by_the_error_of_the_first(self, world: World) -> None:
-        first, second = _dead_letter(world, await _record("o1")), _dead_letter(world, await _record("o1", 2))
-        other = _dead_letter(world, await _record("o2"))
+        first, second = await world.dead_letter("o1"), await world.dead_letter("o1", 2)
+        other = await world.dead_letter("o2")
         async with world.effects.store("analytics") as work:
             await work.dead_letters.keep(
                 [evolve(first, error="KeyError"), evolve(second, error="ValueError"), evolve(other, error="ValueError")]
@@ -80,10 +78,8 @@ class DeadLetterStoreContract:
         assert [it.record.order_id for it in of_value_error] == ["o2"]
 
     async def test_parked_orders_are_grouped_by_the_error_of_the_first(self, world: World) -> None:
-        dead_letters = [
-            evolve(_dead_letter(world, await _record(f"o{number}")), error="KeyError") for number in range(3)
-        ]
-        behind = evolve(_dead_letter(world, await _record("o0", 2)), error="")
+        dead_letters = [await world.dead_letter(f"o{number}", error="KeyError") for number in range(3)]
+        behind = await world.dead_letter("o0", 2)
         later = world.clock() + timedelta(minutes=1)
         async with world.effects.store("analytics") as work:
             await work.dead_letters.keep(
@@ -109,9 +105,7 @@ class DeadLetterStoreContract:
             word = OperatorNote(
                 by="ann", reason=f"reason {number}; 50 % of it", at=world.clock() + timedelta(seconds=number)
             )
-            dead_letter = evolve(
-                _dead_letter(world, await _record(order_id)), consumer=consumer, error="KeyError", attempts=3
-            )
+            dead_letter = await world.dead_letter(order_id, consumer=consumer, error="KeyError", attempts=3)
             changes.append(DeadLetterAction.of(dead_letter, Outcome.DROPPED if number else Outcome.HANDLED, word))
             async with world.effects.store(consumer) as work:
                 await work.dead_letters.note(changes[-1])
@@ -125,7 +119,7 @@ class DeadLetterStoreContract:
 
     async def test_an_action_in_a_transaction_that_fails_is_not_recorded(self, world: World) -> None:
         word = OperatorNote(by="ann", reason="a slip", at=world.clock())
-        change = DeadLetterAction.of(_dead_letter(world, await _record("o1")), Outcome.DROPPED, word)
+        change = DeadLetterAction.of(await world.dead_letter("o1"), Outcome.DROPPED, word)
 
         async def fails_after_noting() -> None:
             async with world.effects.store("analytics") as work:
@@ -138,7 +132,7 @@ class DeadLetterStoreContract:
         assert await world.effects.dead_letters.history(limit=10) == []
 
     async def test_dead_letters_to_copy_are_claimed_in_order_and_by_one_process_at_a_time(self, world: World) -> None:
-        dead_letters = [_dead_letter(world, await _record("o1", sequence)) for sequence in (1, 2, 3)]
+        dead_letters = [await world.dead_letter("o1", sequence) for sequence in (1, 2, 3)]
         now, later = world.clock(), world.clock() + timedelta(seconds=30)
         async with world.effects.store("analytics") as work:
             await work.dead_letters.keep(dead_letters[::-1])
@@ -152,7 +146,7 @@ class DeadLetterStoreContract:
         assert (first, second, third, after_a_death) == (dead_letters[:2], dead_letters[2:], [], dead_letters)
 
     async def test_a_dead_letter_that_was_copied_or_removed_is_not_claimed_again(self, world: World) -> None:
-        dead_letters = [_dead_letter(world, await _record("o1", sequence)) for sequence in (1, 2, 3)]
+        dead_letters = [await world.dead_letter("o1", sequence) for sequence in (1, 2, 3)]
         async with world.effects.store("analytics") as work:
             await work.dead_letters.keep(dead_letters)
             await work.dead_letters.copy_later(dead_letters, world.clock())
@@ -163,42 +157,28 @@ class DeadLetterStoreContract:
         left = await world.effects.dead_letters.claim_copies(now=world.clock(), until=world.clock(), limit=9)
         assert left == dead_letters[2:]
 
-    async def test_a_dead_letter_that_is_not_scheduled_is_not_claimed(self, world: World) -> None:
+    async def test_events_that_are_set_aside_and_their_orders_are_counted_by_consumer(self, world: World) -> None:
+        first, second = await world.dead_letter("o1"), await world.dead_letter("o1", 2)
         async with world.effects.store("analytics") as work:
-            await work.dead_letters.keep([_dead_letter(world, await _record("o1"))])
-
-        assert await world.effects.dead_letters.claim_copies(now=world.clock(), until=world.clock(), limit=9) == []
-
-    async def test_parked_orders_are_counted_by_consumer(self, world: World) -> None:
-        first, second = _dead_letter(world, await _record("o1")), _dead_letter(world, await _record("o1", 2))
-        async with world.effects.store("analytics") as work:
-            await work.dead_letters.keep([first, second, _dead_letter(world, await _record("o2"))])
-        async with world.effects.store("inventory") as work:
-            await work.dead_letters.keep([evolve(first, consumer="inventory")])
-            await work.dead_letters.remove(evolve(first, consumer="inventory"))
-
-        assert await world.effects.dead_letters.parked() == {"analytics": 2}
-
-    async def test_events_that_are_set_aside_are_counted_by_consumer(self, world: World) -> None:
-        first, second = _dead_letter(world, await _record("o1")), _dead_letter(world, await _record("o1", 2))
-        async with world.effects.store("analytics") as work:
-            await work.dead_letters.keep([first, second, _dead_letter(world, await _record("o2"))])
+            await work.dead_letters.keep([first, second, await world.dead_letter("o2")])
         async with world.effects.store("inventory") as work:
             await work.dead_letters.keep([evolve(first, consumer="inventory")])
 
         assert await world.effects.dead_letters.counts() == {"analytics": 3, "inventory": 1}
+        assert await world.effects.dead_letters.parked() == {"analytics": 2, "inventory": 1}
+        async with world.effects.store("inventory") as work:
+            await work.dead_letters.remove(evolve(first, consumer="inventory"))
+        assert await world.effects.dead_letters.parked() == {"analytics": 2}
 
     async def test_the_latest_failures_come_first_without_waiting_events(self, world: World) -> None:
         now = world.clock()
         failed = [
-            evolve(
-                _dead_letter(world, await _record(f"o{n}")), error="KeyError", last_failed_at=now + timedelta(seconds=n)
-            )
+            await world.dead_letter(f"o{n}", error="KeyError", last_failed_at=now + timedelta(seconds=n))
             for n in range(1, 5)
         ]
         async with world.effects.store("analytics") as work:
             await work.dead_letters.keep([failed[2], failed[0], failed[3], failed[1]])
-            await work.dead_letters.keep([_dead_letter(world, await _record("o1", 2))])
+            await work.dead_letters.keep([await world.dead_letter("o1", 2)])
 
         latest = await world.effects.dead_letters.latest(3)
 
@@ -242,14 +222,3 @@ class DeadLetterStoreContract:
         assert len(stored) == MAX_SET_ASIDE
         assert {it.record.offset for it in stored} == set(range(MAX_SET_ASIDE))
         assert await world.effects.dead_letters.unrecognized_counts() == {"analytics": 1_600}
-
-
-async def _record(order_id: str, sequence: int = 1) -> LogRecord:
-    shop = Shop()
-    await shop.live(order_id)
-    return (await shop.records())[sequence - 1]
-
-
-def _dead_letter(world: World, record: LogRecord) -> DeadLetter:
-    now = world.clock()
-    return DeadLetter(consumer="analytics", record=record, first_failed_at=now, last_failed_at=now)

@@ -238,7 +238,7 @@ class StockStoreContract:
     async def test_a_short_order_is_unsettled_until_its_outcome_is_recorded(self, world: World) -> None:
         short = Reservation(order_id="o2", restaurant_id="R1", status=ReservationStatus.SHORT, missing=("F1", "F2"))
         async with world.effects.store("inventory") as work:
-            await work.reservations.keep([_reservation("o1"), short, evolve(short, order_id="o3")])
+            await work.reservations.keep([reservation("o1"), short, evolve(short, order_id="o3")])
         unsettled = await world.effects.shortages.unsettled(1)
 
         await world.effects.shortages.settle("o2", "cancelled", world.clock())
@@ -246,12 +246,12 @@ class StockStoreContract:
         assert unsettled == [short]
         assert [it.order_id for it in await world.effects.shortages.unsettled(9)] == ["o3"]
         assert await world.effects.shortages.of_orders(["o1", "o2", "o9"]) == {
-            "o1": _reservation("o1"),
+            "o1": reservation("o1"),
             "o2": evolve(short, outcome="cancelled", settled_at=world.clock()),
         }
 
 
-def _reservation(order_id: str) -> Reservation:
+def reservation(order_id: str) -> Reservation:
     return Reservation(
         order_id=order_id, restaurant_id="R1", status=ReservationStatus.RESERVED, taken={"F1": 2, "F2": 1}
     )

@@ -5,12 +5,13 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from ...adapters import wire
 from ...adapters.memory import MemoryConsumerStores, MemoryStorage
 from ...application.analytics.analyse import Analyse
 from ...application.consuming.consumer import Consumer
+from ...application.consuming.dead_letter import DeadLetter
 from ...application.consuming.handle_batch import HandleBatch
 from ...application.dead_letters.drop import DropDeadLetter
 from ...application.dead_letters.redrive import Redrive, RedriveResult
@@ -19,6 +20,7 @@ from ...application.replay.rebuild_analytics import RebuildAnalytics
 from ...application.replay.replay_events import ReplayEvents
 from ...application.replay.replay_range import LogReplaySource, TopicReplaySource
 from ..clock import ManualClock as HandClock
+from .shop import Shop
 
 
 @frozen
@@ -85,6 +87,14 @@ class World:
             consumer=consumer or Analyse(),
             page=page,
         )
+
+    async def dead_letter(self, order_id: str, sequence: int = 1, **changes: Any) -> DeadLetter:
+        """Return a dead letter of analytics, now and without an error, of an event of that order's whole life."""
+        shop, now = Shop(), self.clock()
+        await shop.live(order_id)
+        record = (await shop.records())[sequence - 1]
+        letter = DeadLetter(consumer="analytics", record=record, first_failed_at=now, last_failed_at=now)
+        return evolve(letter, **changes)
 
     def notification(self) -> Notification:
         """Return a notification of the customer about the first event of order o1, due now."""
