@@ -1,18 +1,16 @@
 """The promises of a rebuild of analytics, on every storage."""
 
-from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
 from attrs import evolve
 
 from ...application.analytics.analyse import Analyse
-from ...application.event_log.records import LogRecord
 from ...application.maintenance.maintenance_log import MaintenanceKind
 from ...domain.errors import CorruptHistory, RebuildOvertaken, StorageUnavailable
-from .handle_batch import FailingAnalytics
+from .handle_batch import FailingAnalytics, handled_events
 from .replay import ANN, InterruptedLog
-from .shop import Shop
+from .shop import lives
 from .world import World
 
 ORDERS = ("o1", "o2", "o3")
@@ -25,7 +23,7 @@ class RebuildAnalyticsContract:
 
     @pytest.mark.parametrize("page", [4, 1000])
     async def test_the_rebuilt_data_is_that_of_the_log(self, world: World, page: int) -> None:
-        shop, records = await _lives(*ORDERS)
+        shop, records = await lives(*ORDERS)
         await world.handling()(records)
         right = await _order_analytics(world)
         strange = evolve(right["o1"], order_id="stranger")
@@ -41,7 +39,7 @@ class RebuildAnalyticsContract:
         assert sum((await world.effects.analytics.by_state()).values()) == 3
 
     async def test_the_consumer_continues_meanwhile_and_nothing_is_lost_or_counted_twice(self, world: World) -> None:
-        shop, records = await _lives(*ORDERS)
+        shop, records = await lives(*ORDERS)
         handle = world.handling()
         await handle([r for r in records if r.order_id != "o3"][:10])
         await _spoil(world, "o1")
@@ -52,16 +50,17 @@ class RebuildAnalyticsContract:
             seen.append((await _order_analytics(world))["o1"].events)
 
         rebuilt: Any = await world.rebuilding(InterruptedLog(shop, meanwhile))(**ANN)
-        await _live_on(world, shop, handle)
+        await shop.live("o4")
+        await handle(await shop.records_of("o4"))
 
         assert (rebuilt.events, rebuilt.swapped.orders) == (21, 3)
         assert seen == [107]  # what was there is seen until all is swapped
-        assert await _events(world) == {"o1": 7, "o2": 7, "o3": 7, "o4": 7}
+        assert await handled_events(world) == {"o1": 7, "o2": 7, "o3": 7, "o4": 7}
 
     async def test_a_rebuild_that_fails_changes_nothing_and_the_next_one_starts_from_the_beginning(
         self, world: World
     ) -> None:
-        shop, records = await _lives(*ORDERS)
+        shop, records = await lives(*ORDERS)
         await world.handling()(records)
         await _spoil(world, "o1")
         before = await _order_analytics(world)
@@ -72,10 +71,10 @@ class RebuildAnalyticsContract:
         await world.rebuilding(shop.storage.log)(**ANN)
 
         assert untouched == before
-        assert await _events(world) == {"o1": 7, "o2": 7, "o3": 7}
+        assert await handled_events(world) == {"o1": 7, "o2": 7, "o3": 7}
 
     async def test_rows_of_a_failed_rebuild_are_not_swapped_in(self, world: World) -> None:
-        shop, records = await _lives(*ORDERS)
+        shop, records = await lives(*ORDERS)
         await world.handling()(records)
         strange = evolve((await _order_analytics(world))["o1"], order_id="stranger")
         await world.effects.analytics_shadow.begin("one that died")
@@ -88,7 +87,7 @@ class RebuildAnalyticsContract:
         assert "stranger" not in await _order_analytics(world)
 
     async def test_a_rebuild_that_fails_in_its_swap_changes_nothing(self, world: World) -> None:
-        _, records = await _lives(*ORDERS)
+        _, records = await lives(*ORDERS)
         await world.handling()(records)
         await _spoil(world, "o1")
         before = await _order_analytics(world)
@@ -99,7 +98,7 @@ class RebuildAnalyticsContract:
         assert await _order_analytics(world) == before
 
     async def test_a_rebuild_that_was_overtaken_by_another_changes_nothing(self, world: World) -> None:
-        shop, records = await _lives(*ORDERS)
+        shop, records = await lives(*ORDERS)
         await world.handling()(records)
         await _spoil(world, "o1")
 
@@ -109,26 +108,26 @@ class RebuildAnalyticsContract:
         with pytest.raises(RebuildOvertaken):
             await world.rebuilding(InterruptedLog(shop, another))(**ANN)
 
-        assert (await _events(world))["o1"] == 107
+        assert (await handled_events(world))["o1"] == 107
 
     async def test_a_parked_order_stays_parked_and_can_be_redriven(self, world: World) -> None:
-        shop, records = await _lives(*ORDERS)
+        shop, records = await lives(*ORDERS)
         await world.handling(FailingAnalytics(poison={("o2", 3)}))(records)
         await _spoil(world, "o1")
 
         rebuilt: Any = await world.rebuilding(shop.storage.log, FailingAnalytics(poison={("o2", 3)}))(**ANN)
-        parked = await _events(world)
+        parked = await handled_events(world)
         redriven = await world.redrive(Analyse())()
 
         assert [(it.order_id, it.sequence) for it in rebuilt.stopped] == [("o2", 3)]
         assert rebuilt.swapped is not None
         assert parked == {"o1": 7, "o2": 2, "o3": 7}
-        assert (redriven.events, await _events(world)) == (5, {"o1": 7, "o2": 7, "o3": 7})
+        assert (redriven.events, await handled_events(world)) == (5, {"o1": 7, "o2": 7, "o3": 7})
 
     async def test_a_parked_order_that_no_longer_fails_is_rebuilt_completely_and_its_redrive_changes_nothing(
         self, world: World
     ) -> None:
-        shop, records = await _lives(*ORDERS)
+        shop, records = await lives(*ORDERS)
         await world.handling(FailingAnalytics(poison={("o2", 3)}))(records)
 
         await world.rebuilding(shop.storage.log)(**ANN)
@@ -139,22 +138,22 @@ class RebuildAnalyticsContract:
         assert (redriven.events, await _order_analytics(world)) == (5, rebuilt)
 
     async def test_an_order_with_dropped_events_that_no_longer_fail_is_rebuilt_completely(self, world: World) -> None:
-        shop, records = await _lives(*ORDERS)
+        shop, records = await lives(*ORDERS)
         poison = {("o2", 6)}
         await world.handling(FailingAnalytics(poison=poison))(records)
         await world.drop("analytics", "o2", by="ann", reason="it has come to its end", with_followers=True)
 
         still_failing = await world.rebuilding(shop.storage.log, FailingAnalytics(poison=poison))(**ANN)
-        as_it_was = await _events(world)
+        as_it_was = await handled_events(world)
         rebuilt = await world.rebuilding(shop.storage.log)(**ANN)
 
         assert [(it.order_id, it.sequence) for it in still_failing.stopped] == [("o2", 6)]
         assert as_it_was == {"o1": 7, "o2": 5, "o3": 7}
-        assert (rebuilt.stopped, await _events(world)) == ((), dict.fromkeys(ORDERS, 7))
+        assert (rebuilt.stopped, await handled_events(world)) == ((), dict.fromkeys(ORDERS, 7))
 
     @pytest.mark.parametrize("page", [4, 1000])
     async def test_if_an_order_would_lose_events_nothing_is_changed(self, world: World, page: int) -> None:
-        shop, records = await _lives(*ORDERS)
+        shop, records = await lives(*ORDERS)
         await world.handling()(records)
         await _spoil(world, "o1")
         before = await _order_analytics(world)
@@ -166,7 +165,7 @@ class RebuildAnalyticsContract:
         assert await _order_analytics(world) == before
 
     async def test_an_order_that_is_redriven_meanwhile_is_not_set_back(self, world: World) -> None:
-        shop, records = await _lives(*ORDERS)
+        shop, records = await lives(*ORDERS)
         poison = {("o2", 3)}
         await world.handling(FailingAnalytics(poison=poison))(records)
         log = InterruptedLog(shop, world.redrive(Analyse()))
@@ -174,19 +173,19 @@ class RebuildAnalyticsContract:
         rebuilt: Any = await world.rebuilding(log, FailingAnalytics(poison=poison))(**ANN)
 
         assert rebuilt.swapped is None
-        assert await _events(world) == {"o1": 7, "o2": 7, "o3": 7}
+        assert await handled_events(world) == {"o1": 7, "o2": 7, "o3": 7}
 
     async def test_before_the_consumer_ever_ran_there_is_nothing_to_rebuild(self, world: World) -> None:
-        shop, records = await _lives("o1")
+        shop, records = await lives("o1")
 
         rebuilt: Any = await world.rebuilding(shop.storage.log)(**ANN)
         await world.handling()(records)
 
         assert (rebuilt.events, rebuilt.swapped.orders) == (0, 0)
-        assert await _events(world) == {"o1": 7}
+        assert await handled_events(world) == {"o1": 7}
 
     async def test_the_maintenance_log_has_the_rebuild_and_its_result(self, world: World) -> None:
-        shop, records = await _lives("o1", "o2")
+        shop, records = await lives("o1", "o2")
         await world.handling()(records)
         await _spoil(world, "o1")
 
@@ -197,19 +196,6 @@ class RebuildAnalyticsContract:
             (MaintenanceKind.SWAP, "analytics", "2 orders, 1 of them changed", "ann"),
             (MaintenanceKind.REBUILD, "analytics", "begun", "ann"),
         ]
-
-
-async def _lives(*order_ids: str) -> tuple[Shop, Sequence[LogRecord]]:
-    """Return the events of whole lives, seven of each order, mixed, and the shop with their log."""
-    shop = Shop()
-    for order_id in order_ids:
-        await shop.live(order_id)
-    return shop, sorted(await shop.records(), key=lambda record: (record.sequence, record.order_id))
-
-
-async def _live_on(world: World, shop: Shop, handle: Callable[[Sequence[LogRecord]], Awaitable[Any]]) -> None:
-    await shop.live("o4")
-    await handle(await shop.records_of("o4"))
 
 
 async def _spoil(world: World, order_id: str) -> None:
@@ -228,7 +214,3 @@ async def _break_the_swap(world: World) -> None:
 
 async def _order_analytics(world: World) -> Any:
     return dict(await world.effects.analytics.of_orders([*ORDERS, "o4", "stranger"]))
-
-
-async def _events(world: World) -> dict[str, int]:
-    return {order_id: order.events for order_id, order in sorted((await _order_analytics(world)).items())}

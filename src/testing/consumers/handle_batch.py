@@ -12,7 +12,7 @@ from ...application.analytics.ports import AnalyticsTransaction
 from ...application.consuming.consumer import BatchResult, ConsumerTransaction
 from ...application.event_log.records import Delivery, LogRecord, Origin, UnrecognizedRecord, bucket_of
 from ...domain.errors import LogGap, StorageUnavailable, TransientFailure
-from .shop import Shop
+from .shop import lives
 from .world import World
 
 
@@ -68,7 +68,7 @@ class HandleBatchContract:
         handled = await world.handling()(records)
 
         assert handled == BatchResult(events=14)
-        assert await handled_events(world, "o1", "o2") == {"o1": 7, "o2": 7}
+        assert await handled_events(world) == {"o1": 7, "o2": 7}
         assert await world.storage.cursors.positions("analytics") == {r.bucket: r.position for r in records}
 
     async def test_duplicate_deliveries_change_nothing(self, world: World) -> None:
@@ -81,7 +81,7 @@ class HandleBatchContract:
 
         assert again == BatchResult(events=5, duplicates=9)
         assert restarted == BatchResult(duplicates=14)
-        assert await handled_events(world, "o1", "o2") == {"o1": 7, "o2": 7}
+        assert await handled_events(world) == {"o1": 7, "o2": 7}
 
     async def test_a_record_twice_in_one_batch_is_handled_once(self, world: World) -> None:
         records = await whole_lives("o1")
@@ -111,7 +111,7 @@ class HandleBatchContract:
         outcomes = await asyncio.gather(one(records), other(records))
 
         assert sorted(outcome.events for outcome in outcomes) == [0, 14]
-        assert await handled_events(world, "o1", "o2") == {"o1": 7, "o2": 7}
+        assert await handled_events(world) == {"o1": 7, "o2": 7}
 
     async def test_a_handler_with_stale_cursors_continues_from_the_stored_ones(self, world: World) -> None:
         records = await whole_lives("o1")
@@ -124,7 +124,7 @@ class HandleBatchContract:
 
         assert overtaken == BatchResult()
         assert again == BatchResult(events=2, duplicates=3)
-        assert await handled_events(world, "o1") == {"o1": 7}
+        assert await handled_events(world) == {"o1": 7}
 
     async def test_a_bucket_that_another_handler_had_for_a_while_has_no_gap(self, world: World) -> None:
         records = await whole_lives("o1")
@@ -143,11 +143,12 @@ class HandleBatchContract:
         handled = await world.handling(consumer, attempts=4)(records)
 
         assert handled == BatchResult(events=16, parked=5)
-        assert await handled_events(world, "o1", "o2", "o3") == {"o1": 7, "o2": 2, "o3": 7}
+        assert await handled_events(world) == {"o1": 7, "o2": 2, "o3": 7}
         dead_letters = await world.effects.dead_letters.of_order("analytics", "o2")
         assert [dead_letter.record for dead_letter in dead_letters] == [r for r in records if r.order_id == "o2"][2:]
         first = dead_letters[0]
         assert (first.error, first.message, first.attempts) == ("ValueError", "poison", 4)
+        assert first.origin is None, "it was read from the log"
         assert {(it.error, it.attempts) for it in dead_letters[1:]} == {("", 0)}
 
     async def test_later_batches_of_a_parked_order_follow_it_in_order(self, world: World) -> None:
@@ -175,7 +176,7 @@ class HandleBatchContract:
         handled = await world.handling(consumer)(records)
 
         assert handled == BatchResult(events=7)
-        assert await handled_events(world, "o1") == {"o1": 7}
+        assert await handled_events(world) == {"o1": 7}
 
     async def test_events_with_transient_failures_are_left_and_the_others_are_handled(self, world: World) -> None:
         records = await whole_lives("o1", "o2")
@@ -185,20 +186,8 @@ class HandleBatchContract:
 
         left = tuple(r for r in records if r.order_id == "o1" and r.sequence >= 3)
         assert handled == BatchResult(events=9, left=left)
-        assert await handled_events(world, "o1", "o2") == {"o1": 2, "o2": 7}
+        assert await handled_events(world) == {"o1": 2, "o2": 7}
         assert await world.effects.dead_letters.blocking() == []
-
-    async def test_events_that_were_left_are_handled_after_the_failure_has_passed(self, world: World) -> None:
-        records = await whole_lives("o1", "o2")
-        consumer = FailingAnalytics(poison={("o1", 3)}, failure=TransientFailure("the printer is busy"))
-        handle = world.handling(consumer)
-        waiting = await handle(records)
-        consumer.poison.clear()
-
-        handled = await handle(waiting.left)
-
-        assert handled == BatchResult(events=5)
-        assert await handled_events(world, "o1", "o2") == {"o1": 7, "o2": 7}
 
     async def test_a_transient_failure_that_persists_parks_its_order_after_the_usual_attempts(
         self, world: World
@@ -251,13 +240,6 @@ class HandleBatchContract:
             Origin("order-events", 2, 6),
             Origin("order-events", 2, 7),
         ]
-
-    async def test_a_dead_letter_of_an_event_from_the_log_has_no_origin(self, world: World) -> None:
-        await world.handling(FailingAnalytics(poison={("o1", 7)}))(await whole_lives("o1"))
-
-        [dead_letter] = await world.effects.dead_letters.blocking("analytics")
-
-        assert dead_letter.origin is None
 
     async def test_parked_events_are_scheduled_for_copying_if_configured(self, world: World) -> None:
         records = await whole_lives("o1", "o2")
@@ -320,14 +302,12 @@ class HandleBatchContract:
 
 
 async def whole_lives(*order_ids: str) -> Sequence[LogRecord]:
-    """Return the events of whole lives, seven of each order, one order's among the others'."""
-    shop = Shop()
-    for order_id in order_ids:
-        await shop.live(order_id)
-    records = await shop.records()
-    return sorted(records, key=lambda record: (record.sequence, record.order_id))
+    """Return the events of whole lives, as ``lives`` does."""
+    _, records = await lives(*order_ids)
+    return records
 
 
 async def handled_events(world: World, *order_ids: str) -> dict[str, int]:
-    analytics = await world.effects.analytics.of_orders(order_ids)
+    """Return how many events of these orders, by default of o1 to o4, analytics has handled."""
+    analytics = await world.effects.analytics.of_orders(order_ids or ("o1", "o2", "o3", "o4"))
     return {order_id: order.events for order_id, order in sorted(analytics.items())}

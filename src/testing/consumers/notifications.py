@@ -83,10 +83,7 @@ class NotificationsContract:
         assert await world.effects.notifications.of_orders(orders) == recorded
 
     async def test_pending_notifications_are_sent_once(self, world: World) -> None:
-        shop = Shop()
-        await shop.live("o1")
-        notify, channel = await _notify(world)
-        await world.handling(notify)(await shop.records())
+        notify, channel = await _recorded(world, whole_life=True)
 
         settled = await notify.settle()
         again = await notify.settle()
@@ -114,10 +111,7 @@ class NotificationsContract:
         assert all(it.correlation_id == f"K-{message.order_id}" for message, it in asking.seen.items())
 
     async def test_two_processes_that_settle_at_once_send_nothing_twice(self, world: World) -> None:
-        shop = Shop()
-        await shop.live("o1")
-        notify, channel = await _notify(world)
-        await world.handling(notify)(await shop.records())
+        notify, channel = await _recorded(world, whole_life=True)
 
         await asyncio.gather(notify.settle(), notify.settle())
 
@@ -125,10 +119,7 @@ class NotificationsContract:
         assert len(channel.sent) == 19
 
     async def test_an_unavailable_channel_leaves_them_pending_with_growing_back_off(self, world: World) -> None:
-        shop = Shop()
-        await shop.order("o1")
-        notify, channel = await _notify(world)
-        await world.handling(notify)(await shop.records())
+        notify, channel = await _recorded(world)
         channel.problem = "no route to host"
 
         in_vain = await notify.settle()
@@ -147,11 +138,8 @@ class NotificationsContract:
     async def test_after_its_attempts_a_notification_has_failed_for_good(
         self, world: World, caplog: pytest.LogCaptureFixture
     ) -> None:
-        shop = Shop()
-        await shop.order("o1")
-        notify, channel = await _notify(world, "customer:C1")
+        notify, channel = await _recorded(world, "customer:C1")
         notify = evolve(notify, at_most=3)
-        await world.handling(notify)(await shop.records())
         channel.problem = "down"
 
         with caplog.at_level("WARNING", "orderflow.notify"):
@@ -199,10 +187,7 @@ class NotificationsContract:
         assert "could not be made to your card" in sent["o2"][1][0]
 
     async def test_each_failed_attempt_doubles_the_back_off(self, world: World) -> None:
-        shop = Shop()
-        await shop.order("o1")
-        notify, channel = await _notify(world, "customer:C1")
-        await world.handling(notify)(await shop.records())
+        notify, channel = await _recorded(world, "customer:C1")
         channel.problem = "down"
         pauses = []
 
@@ -215,11 +200,8 @@ class NotificationsContract:
         assert pauses == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
 
     async def test_a_refusal_is_final_and_has_its_reason(self, world: World) -> None:
-        shop = Shop()
-        await shop.order("o1")
-        notify, channel = await _notify(world)
+        notify, channel = await _recorded(world)
         channel.refused.add("restaurant:R1")
-        await world.handling(notify)(await shop.records())
 
         await notify.settle()
         world.clock.forward(days=1)
@@ -236,10 +218,7 @@ class NotificationsContract:
         )
 
     async def test_one_that_cannot_be_sent_does_not_hold_up_the_others(self, world: World) -> None:
-        shop = Shop()
-        await shop.order("o1")
-        notify, channel = await _notify(world)
-        await world.handling(notify)(await shop.records())
+        notify, channel = await _recorded(world)
 
         class Choosy(MemoryNotifier):
             async def send(self, message: Message) -> Receipt:
@@ -254,10 +233,7 @@ class NotificationsContract:
         assert (stuck.status, stuck.attempts, stuck.detail) == ("pending", 1, "ValueError: unknown")
 
     async def test_a_slow_channel_leaves_the_rest_before_its_lease_ends(self, world: World) -> None:
-        shop = Shop()
-        await shop.order("o1")
-        notify, channel = await _notify(world)
-        await world.handling(notify)(await shop.records())
+        notify, channel = await _recorded(world)
 
         class Slow(MemoryNotifier):
             async def send(self, message: Message) -> Receipt:
@@ -270,10 +246,7 @@ class NotificationsContract:
         assert len(channel.sent) == 2
 
     async def test_a_recipient_without_contact_is_recorded_as_unreachable(self, world: World) -> None:
-        shop = Shop()
-        await shop.order("o1")
-        notify, channel = await _notify(world, "customer:C1")
-        await world.handling(notify)(await shop.records())
+        notify, channel = await _recorded(world, "customer:C1")
 
         await notify.settle()
 
@@ -297,10 +270,7 @@ class NotificationsContract:
         assert kept == [("customer:C1", "email"), ("customer:C1", "log"), ("restaurant:R1", "log")]
 
     async def test_notifications_claimed_by_a_dead_process_are_sent_after_the_lease(self, world: World) -> None:
-        shop = Shop()
-        await shop.order("o1")
-        notify, _ = await _notify(world)
-        await world.handling(notify)(await shop.records())
+        notify, _ = await _recorded(world)
         now = world.clock()
         await world.effects.notifications.claim(["email"], now=now, until=now + LEASE, limit=9)
 
@@ -317,6 +287,15 @@ async def _notify(world: World, *reachable: str) -> tuple[Notify, MemoryNotifier
         await world.effects.contacts.set(Contact(party=party, email=f"{party.replace(':', '.')}@example.org"))
     channel = MemoryNotifier()
     return Notify([channel], FileMessageTemplates(), world.effects.notifications, world.clock), channel
+
+
+async def _recorded(world: World, *reachable: str, whole_life: bool = False) -> tuple[Notify, MemoryNotifier]:
+    """Record the notifications of a new order o1, or of its whole life. Returns what ``_notify`` does."""
+    shop = Shop()
+    await (shop.live("o1") if whole_life else shop.order("o1"))
+    notify, channel = await _notify(world, *reachable)
+    await world.handling(notify)(await shop.records())
+    return notify, channel
 
 
 def _refund(order_id: str) -> PaymentAttempt:

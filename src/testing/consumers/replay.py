@@ -23,8 +23,8 @@ from ...application.operator_note import OperatorNote
 from ...application.recovery.epochs import Epoch
 from ...application.replay.replay_range import MissingPosition, ReplayStart
 from ...domain.errors import InvalidInput, NotConfigured, OrderNotFound, StorageUnavailable
-from .handle_batch import FailingAnalytics, OutsideEffects
-from .shop import Shop
+from .handle_batch import FailingAnalytics, OutsideEffects, handled_events
+from .shop import Shop, lives
 from .world import World
 
 ANN: dict[str, Any] = {"by": "ann", "reason": "a table was lost"}
@@ -60,20 +60,20 @@ class ReplayContract:
     """Subclassed with a fixture ``world``."""
 
     async def test_lost_effects_are_restored_and_the_cursors_stay(self, world: World) -> None:
-        shop, records = await _lives("o1", "o2")
+        shop, records = await lives("o1", "o2")
         await world.handling(Forgetful())(records)
         cursors = dict(await world.storage.cursors.positions("analytics"))
 
         done = await world.replaying(shop.storage.log)(ALL, **ANN)
 
         assert (done.events, done.orders, done.handled, done.whole) == (14, 2, 14, True)
-        assert await _events(world) == {"o1": 7, "o2": 7}
+        assert await handled_events(world) == {"o1": 7, "o2": 7}
         assert await world.storage.cursors.positions("analytics") == cursors
 
     async def test_each_shipped_consumer_has_one_effect_an_event_however_often_it_is_replayed(
         self, world: World
     ) -> None:
-        shop, records = await _lives("o1", "o2")
+        shop, records = await lives("o1", "o2")
         await world.effects.stock.set("R1", "F1", 5)
         await world.effects.contacts.set(Contact(party="customer:C1", email="c1@example.org"))
         channel = MemoryNotifier()
@@ -92,16 +92,16 @@ class ReplayContract:
         assert len(channel.sent) == sent > 0
 
     async def test_events_beyond_the_cursors_are_not_replayed(self, world: World) -> None:
-        shop, records = await _lives("o1", "o2")
+        shop, records = await lives("o1", "o2")
         await world.handling(Forgetful())([r for r in records if r.order_id == "o1"][:4])
 
         done = await world.replaying(shop.storage.log)(ALL, **ANN)
 
         assert (done.events, done.handled) == (4, 4)
-        assert await _events(world) == {"o1": 4}
+        assert await handled_events(world) == {"o1": 4}
 
     async def test_the_consumer_continues_during_a_replay(self, world: World) -> None:
-        shop, records = await _lives("o1", "o2", "o3")
+        shop, records = await lives("o1", "o2", "o3")
         handle = world.handling(Forgetful())
         await handle([r for r in records if r.sequence <= 3])
         live, later = world.handling(Forgetful()), [r for r in records if r.sequence > 3]
@@ -114,10 +114,10 @@ class ReplayContract:
         again = await world.replaying(shop.storage.log)(ALL, **ANN)
 
         assert (done.whole, again.events, again.whole) == (True, 21, True)
-        assert await _events(world) == {"o1": 7, "o2": 7, "o3": 7}
+        assert await handled_events(world) == {"o1": 7, "o2": 7, "o3": 7}
 
     async def test_a_parked_order_is_replayed_up_to_the_event_that_parked_it(self, world: World) -> None:
-        shop, records = await _lives("o1", "o2")
+        shop, records = await lives("o1", "o2")
         poison = FailingAnalytics(poison={("o1", 3)})
         await world.handling(Forgetful())([r for r in records if r.sequence <= 2])
         await world.handling(poison)([r for r in records if r.sequence > 2 and r.order_id == "o1"])
@@ -127,10 +127,10 @@ class ReplayContract:
         await world.redrive(Analyse())()
 
         assert (done.events, done.handled, done.parked, dry.parked) == (9, 4, 5, 5)
-        assert await _events(world) == {"o1": 7, "o2": 2}
+        assert await handled_events(world) == {"o1": 7, "o2": 2}
 
     async def test_dropped_events_stay_dropped(self, world: World) -> None:
-        shop, records = await _lives("o1", "o2")
+        shop, records = await lives("o1", "o2")
         await world.handling(FailingAnalytics(poison={("o1", 6)}))(records)
         await _drop(world)
         dry = await world.replaying(shop.storage.log).dry_run(ALL)
@@ -139,34 +139,34 @@ class ReplayContract:
 
         assert (done.events, done.handled, done.dropped, done.whole) == (14, 12, 2, True)
         assert (dry.dropped, dry.parked) == (2, 0)
-        assert await _events(world) == {"o1": 5, "o2": 7}
+        assert await handled_events(world) == {"o1": 5, "o2": 7}
 
     async def test_events_dropped_meanwhile_are_not_replayed(self, world: World) -> None:
-        shop, records = await _lives("o1", "o2")
+        shop, records = await lives("o1", "o2")
         await world.handling(FailingAnalytics(poison={("o1", 6)}))(records)
 
         done = await world.replaying(InterruptedLog(shop, partial(_drop, world)))(ALL, **ANN)
 
         assert (done.handled, done.whole) == (12, True)
-        assert await _events(world) == {"o1": 5, "o2": 7}
+        assert await handled_events(world) == {"o1": 5, "o2": 7}
 
     async def test_an_order_stops_at_an_event_that_fails_and_the_others_continue(self, world: World) -> None:
-        shop, records = await _lives("o1", "o2", "o3")
+        shop, records = await lives("o1", "o2", "o3")
         await world.handling(Forgetful())(records)
 
         done = await world.replaying(shop.storage.log, FailingAnalytics(poison={("o2", 3)}))(ALL, **ANN)
-        stopped_at = await _events(world)
+        stopped_at = await handled_events(world)
         again = await world.replaying(shop.storage.log)(ALL, **ANN)
 
         [stop] = done.stopped
         assert (stop.order_id, stop.sequence, stop.error, stop.message) == ("o2", 3, "ValueError", "poison")
         assert (done.handled, done.whole) == (16, False)
         assert stopped_at == {"o1": 7, "o2": 2, "o3": 7}
-        assert (again.whole, await _events(world)) == (True, dict.fromkeys(("o1", "o2", "o3"), 7))
+        assert (again.whole, await handled_events(world)) == (True, dict.fromkeys(("o1", "o2", "o3"), 7))
         assert await world.effects.dead_letters.blocking() == []
 
     async def test_an_unavailable_backend_ends_the_replay_which_can_be_repeated(self, world: World) -> None:
-        shop, records = await _lives("o1", "o2")
+        shop, records = await lives("o1", "o2")
         await world.handling(Forgetful())(records)
         away = FailingAnalytics(poison={("o2", 3)}, failure=StorageUnavailable("database", "it is away"))
 
@@ -174,11 +174,11 @@ class ReplayContract:
             await world.replaying(shop.storage.log, away)(ALL, **ANN)
         await world.replaying(shop.storage.log)(ALL, **ANN)
 
-        assert await _events(world) == {"o1": 7, "o2": 7}
+        assert await handled_events(world) == {"o1": 7, "o2": 7}
 
     @pytest.mark.parametrize("source", ["log", "topic"])
     async def test_a_replay_begins_at_its_start(self, world: World, source: str) -> None:
-        shop, records = await _lives("o1", "o2")
+        shop, records = await lives("o1", "o2")
         await world.handling(Forgetful())(records)
         third = next(r for r in records if r.order_id == "o1" and r.sequence == 3)
         replay = world.replaying(shop.storage.log, topic=await _topic(records))
@@ -190,17 +190,17 @@ class ReplayContract:
         assert [(it.events, it.orders) for it in seen] == [(10, 2), (5, 1), (13, 2), (7, 1), (14, 2), (0, 0)]
 
     async def test_a_dry_run_changes_and_records_nothing(self, world: World) -> None:
-        shop, records = await _lives("o1")
+        shop, records = await lives("o1")
         await world.handling(Forgetful())(records)
 
         dry = await world.replaying(shop.storage.log).dry_run(ALL)
 
         assert (dry.events, dry.orders, dry.handled, dry.dry_run) == (7, 1, 0, True)
-        assert await _events(world) == {}
+        assert await handled_events(world) == {}
         assert await world.storage.maintenance_log.history(limit=9) == []
 
     async def test_the_operators_note_is_recorded_before_the_replay_begins(self, world: World) -> None:
-        shop, records = await _lives("o1")
+        shop, records = await lives("o1")
         await world.handling(Forgetful())(records)
         away = FailingAnalytics(poison={("o1", 1)}, failure=StorageUnavailable("database", "it is away"))
 
@@ -216,17 +216,17 @@ class ReplayContract:
         assert (noted.note.by, noted.note.reason, noted.note.at) == ("ann", "a table was lost", world.clock())
 
     async def test_events_can_be_replayed_from_the_topic(self, world: World) -> None:
-        shop, records = await _lives("o1", "o2")
+        shop, records = await lives("o1", "o2")
         await world.handling(Forgetful())(records)
         topic = await _topic(records)
 
         done = await world.replaying(shop.storage.log, topic=topic)(ALL, source="topic", **ANN)
 
         assert (done.handled, done.whole) == (14, True)
-        assert await _events(world) == {"o1": 7, "o2": 7}
+        assert await handled_events(world) == {"o1": 7, "o2": 7}
 
     async def test_superseded_records_of_the_topic_are_not_replayed(self, world: World) -> None:
-        shop, records = await _lives("o1")
+        shop, records = await lives("o1")
         await world.handling(Forgetful())(records)
         word = OperatorNote(by="ann", reason="restored", at=world.clock())
         await world.storage.epochs.begin(Epoch(epoch=2, note=word, kept={bucket_of("o1"): 3}))
@@ -237,11 +237,11 @@ class ReplayContract:
         done = await world.replaying(shop.storage.log, topic=topic)(ALL, source="topic", **ANN)
 
         assert (done.handled, done.whole) == (7, True)
-        assert await _events(world) == {"o1": 7}
+        assert await handled_events(world) == {"o1": 7}
 
     @pytest.mark.parametrize("lost", [[1, 2], [4], [7]])
     async def test_a_bucket_stops_at_an_event_that_the_topic_does_not_have(self, world: World, lost: list[int]) -> None:
-        shop, records = await _lives("o1", "o2")
+        shop, records = await lives("o1", "o2")
         await world.handling(Forgetful())(records)
         topic = await _topic([r for r in records if not (r.order_id == "o1" and r.sequence in lost)])
 
@@ -249,10 +249,10 @@ class ReplayContract:
 
         assert done.missing == (MissingPosition(bucket=bucket_of("o1"), position=lost[0]),)
         assert (done.handled, done.stopped, done.whole) == (7 + lost[0] - 1, (), False)
-        assert (await _events(world)).get("o1", 0) == lost[0] - 1
+        assert (await handled_events(world)).get("o1", 0) == lost[0] - 1
 
     async def test_an_outside_handler_gets_each_event_alone(self, world: World) -> None:
-        shop, records = await _lives("o1", "o2")
+        shop, records = await lives("o1", "o2")
         consumer = OutsideEffects(world)
         await world.handling(consumer)(records)
         consumer.handled.clear()
@@ -265,7 +265,7 @@ class ReplayContract:
         assert [it for it in consumer.handled if it[0] == "o2"] == [("o2", sequence) for sequence in range(1, 8)]
 
     async def test_unknown_buckets_orders_and_sources_are_refused(self, world: World) -> None:
-        shop, _ = await _lives("o1")
+        shop, _ = await lives("o1")
         replay = world.replaying(shop.storage.log)
 
         with pytest.raises(OrderNotFound):
@@ -283,23 +283,10 @@ async def _drop(world: World) -> None:
     await world.drop("analytics", "o1", by="ann", reason="it has come to its end", with_followers=True)
 
 
-async def _lives(*order_ids: str) -> tuple[Shop, Sequence[LogRecord]]:
-    """Return the events of whole lives, seven of each order, as they came about, and the shop with their log."""
-    shop = Shop()
-    for order_id in order_ids:
-        await shop.live(order_id)
-    return shop, await shop.records()
-
-
 async def _topic(records: Sequence[LogRecord]) -> MemoryTopic:
     topic = MemoryTopic()
     await topic.publish(records)
     return topic
-
-
-async def _events(world: World) -> dict[str, int]:
-    analytics = await world.effects.analytics.of_orders(["o1", "o2", "o3"])
-    return {order_id: order.events for order_id, order in sorted(analytics.items())}
 
 
 async def _effects(world: World) -> Any:

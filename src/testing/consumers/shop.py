@@ -112,3 +112,11 @@ class Shop:
 
     async def records_of(self, *order_ids: str) -> Sequence[LogRecord]:
         return [record for record in await self.records() if record.order_id in order_ids]
+
+
+async def lives(*order_ids: str) -> tuple[Shop, Sequence[LogRecord]]:
+    """Return a shop of whole lives, and their events, seven of each order, one order's among the others'."""
+    shop = Shop()
+    for order_id in order_ids:
+        await shop.live(order_id)
+    return shop, sorted(await shop.records(), key=lambda record: (record.sequence, record.order_id))
