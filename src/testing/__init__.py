@@ -5,6 +5,7 @@ It needs ``pytest`` and ``pytest-asyncio``. No part of orderflow that runs in pr
 """
 
 from importlib import import_module
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,13 +40,7 @@ _MODULES = {
     "StorageContract": "storage",
     "StorageCrashContract": "crashes",
 }
-_SUITES = (
-    "crash_points crashes cursors epochs event_limit event_log event_publisher group_commit idempotency maintenance "
-    "notification_channel order_audit order_queries order_repository order_search orders payment_attempts "
-    "payment_gateway prices processes rollout sessions skipped_records storage stream_reader streams tokens "
-    "unit_of_work"
-)
-pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in _SUITES.split()))
+pytest.register_assert_rewrite(*(module.name for module in iter_modules(__path__, f"{__name__}.")))
 
 if not TYPE_CHECKING:  # a type checker reads the imports above
 

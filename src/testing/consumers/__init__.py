@@ -7,8 +7,6 @@ and a clock. Those of webhooks need the extra ``webhooks``.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-import pytest
-
 if TYPE_CHECKING:
     from .analytics import AnalyticsContract
     from .analytics_rebuild import RebuildAnalyticsContract
@@ -66,7 +64,6 @@ _MODULES = {
     "WebhooksContract": "webhooks",
     "World": "world",
 }
-pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in set(_MODULES.values()) - {"world"}))
 
 if not TYPE_CHECKING:  # a type checker reads the imports above
 
