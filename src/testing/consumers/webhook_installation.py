@@ -38,7 +38,6 @@ class Installation:
     """Orders, the consumer *webhooks* and its sender on one storage; due times go by the world's hand clock."""
 
     world: World
-    seconds: float = 5.0
     most: int = 10_000
     shop: Shop = field(init=False)
 
@@ -56,7 +55,7 @@ class Installation:
 
     @cached_property
     def client(self) -> HttpWebhookClient:
-        return HttpWebhookClient(Limits(seconds=self.seconds, private=True), "orderflow/test")
+        return HttpWebhookClient(Limits(seconds=60.0, private=True), "orderflow/test")
 
     def sender(self, owner: str = "one", **settings: Any) -> SendDeliveries:
         """Return the sender of a process."""
