@@ -188,12 +188,12 @@ class Follower:
         self.seen += len(records)
         return len(records)
 
-    async def until(self, events: int, deadline: float = 60.0) -> None:
+    async def until(self, events: int) -> None:
         async def there() -> bool:
             await self.step()
             return self.seen >= events
 
-        await eventually_async(there, deadline=deadline, every=0.001, that=f"{events} events are read")
+        await eventually_async(there, every=0.001, that=f"{events} events are read")
 
 
 async def _three_buckets(storage: Any) -> list[int]:

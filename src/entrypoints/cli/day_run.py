@@ -158,7 +158,7 @@ async def _refuse_second_run(container: "Container", day: Day, prefix: str | Non
     """Refuse a day whose orders exist already: their ids are fixed, so a database can hold one run per prefix."""
     if not day.orders:
         return
-    first = f"{f'{day.name}-' if prefix is None else prefix}{day.orders[0].id}"
+    first = day.order_id(day.orders[0], prefix)
     if await container.storage().audit.many([first]):
         raise OrderExists(first, ("this day has been run on this database before; use another --prefix",))
 

@@ -120,9 +120,9 @@ class Session:
                 yield container
 
     @asynccontextmanager
-    async def use_cases(self, *, create: bool = False) -> AsyncIterator["UseCases"]:
+    async def use_cases(self) -> AsyncIterator["UseCases"]:
         """Open the container, as ``opened`` does, and yield its use-cases."""
-        async with self.opened(create=create) as container:
+        async with self.opened() as container:
             yield container.use_cases()
 
 

@@ -174,9 +174,7 @@ class _WatchedDemo:
         currency = self.container.settings().currency
         with quiet(logging.CRITICAL):  # the failure is meant
             for each in left:
-                await leave(
-                    each, client, day=self.day, clock=self.watched.clock, on=self.watched.date, currency=currency
-                )
+                await leave(each, client, day=self.day, clock=self.watched.clock, currency=currency)
             await caught_up(self.container, CATCH_UP_SECONDS)
         self.templates.fails_for.clear()
         notes = (
@@ -185,7 +183,7 @@ class _WatchedDemo:
             "two that are not late",
             "one whose notifications were made to fail, which is parked under Operation: a redrive will succeed",
         )
-        places = [Place(id=f"{self.day.name}-{it.order.id}", x=it.order.x, y=it.order.y) for it in left]
+        places = [Place(id=self.day.order_id(it.order), x=it.order.x, y=it.order.y) for it in left]
         self.watched.leave(places, notes)
         return notes
 

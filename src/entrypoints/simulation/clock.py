@@ -14,6 +14,9 @@ def time_at(day_date: date, seconds: int) -> datetime:
     return datetime.combine(day_date, time(), tzinfo=UTC) + timedelta(seconds=seconds)
 
 
+MIDNIGHT = time_at(DEFAULT_DATE, 0)
+
+
 class VirtualClock:
     """A clock whose time changes only when it is set, separately in each asyncio task.
 
@@ -21,25 +24,16 @@ class VirtualClock:
     it creates afterwards, so several tasks can simulate different orders concurrently.
     """
 
-    def __init__(self, start: datetime | None = None) -> None:
-        """``start`` is the time until the clock is set, by default midnight of ``DEFAULT_DATE``.
-
-        Raises:
-            InvalidInput: if ``start`` has no time zone.
-        """
-        self._start = time_at(DEFAULT_DATE, 0) if start is None else _utc(start)
+    def __init__(self) -> None:
+        """Until the clock is set, its time is midnight of ``DEFAULT_DATE``."""
         self._now: ContextVar[datetime] = ContextVar("orderflow_virtual_now")
 
     def __call__(self) -> datetime:
         """Return the time of the current task, aware, in UTC."""
-        return self._now.get(self._start)
+        return self._now.get(MIDNIGHT)
 
     def set(self, now: datetime) -> None:
         """Set the time of the current task; it may go back. Raises InvalidInput if ``now`` has no time zone."""
-        self._now.set(_utc(now))
-
-
-def _utc(at: datetime) -> datetime:
-    if at.tzinfo is None:
-        raise InvalidInput("now", "a time without a zone", "an aware datetime")
-    return at.astimezone(UTC)
+        if now.tzinfo is None:
+            raise InvalidInput("now", "a time without a zone", "an aware datetime")
+        self._now.set(now.astimezone(UTC))

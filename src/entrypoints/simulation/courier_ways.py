@@ -51,14 +51,13 @@ class Geography:
     couriers: tuple[CourierWay, ...]
 
 
-def geography_of(day: Day, *, prefix: str | None = None) -> Geography:
-    """Return the geography of ``day`` as it is planned. ``prefix`` is that of the run."""
-    before = f"{day.name}-" if prefix is None else prefix
+def geography_of(day: Day) -> Geography:
+    """Return the geography of ``day`` as it is planned."""
     steps: dict[tuple[str, StepAction], Step] = {(step.order_id, step.action): step for step in plan_day(day)}
     legs = _legs(day, steps)
     return Geography(
         restaurants=tuple(Place(id=it.id, x=it.x, y=it.y) for it in day.restaurants),
-        orders=tuple(Place(id=f"{before}{it.id}", x=it.x, y=it.y) for it in day.orders),
+        orders=tuple(Place(id=day.order_id(it), x=it.x, y=it.y) for it in day.orders),
         couriers=tuple(
             CourierWay(id=it.id, x=it.x, y=it.y, on=seconds(it.on), off=seconds(it.off), legs=tuple(legs[it.id]))
             for it in day.couriers

@@ -75,6 +75,10 @@ class Day:
     restaurants: tuple[Restaurant, ...]
     parameters: Parameters
 
+    def order_id(self, order: DayOrder, prefix: str | None = None) -> str:
+        """Return the id of ``order`` in the service: ``prefix``, by default the day's name and a dash, and its id."""
+        return f"{f'{self.name}-' if prefix is None else prefix}{order.id}"
+
 
 def seconds(minutes: float) -> int:
     """``minutes`` in whole seconds, rounded half up."""

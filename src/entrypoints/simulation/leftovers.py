@@ -6,7 +6,6 @@ notifications of one of them fail until it is parked, as if its messages could n
 
 import asyncio
 from collections.abc import Mapping
-from datetime import date
 
 from attrs import define, evolve, field, frozen
 from msgspec.structs import replace
@@ -15,7 +14,7 @@ from ...application.notifications.notification import MessageText
 from ...application.notifications.ports import MessageTemplates
 from ...domain.actor import Actor, Role
 from ...domain.payment import PaymentMethod
-from .clock import VirtualClock, time_at
+from .clock import DEFAULT_DATE, VirtualClock, time_at
 from .day import Day, DayOrder
 from .dispatch_plan import Step, StepAction
 from .placement import customer_of, placement
@@ -88,15 +87,13 @@ def _steps(order: DayOrder, steps: tuple[tuple[StepAction, int], ...], courier: 
     ]
 
 
-async def leave(
-    left: LeftOrder, client: OrderClient, *, day: Day, clock: VirtualClock, on: date, currency: str
-) -> None:
-    """Execute the steps of ``left`` at their times on the date ``on``, in a task of its own."""
+async def leave(left: LeftOrder, client: OrderClient, *, day: Day, clock: VirtualClock, currency: str) -> None:
+    """Execute the steps of ``left`` at their times, in a task of its own."""
     new = placement(day, left.order, currency=currency)
 
     async def execute() -> None:
         for step in left.steps:
-            clock.set(time_at(on, step.at))
+            clock.set(time_at(DEFAULT_DATE, step.at))
             await client.execute(step, new)
             if step.action is PLACE and new.payment_method is not PaymentMethod.CASH:
                 await client.execute(evolve(step, action=StepAction.PAY), new)

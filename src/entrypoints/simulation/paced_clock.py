@@ -4,11 +4,11 @@ import asyncio
 import heapq
 import time
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import count
 
 from ...domain.errors import InvalidInput
-from .clock import DEFAULT_DATE, VirtualClock, time_at
+from .clock import MIDNIGHT, VirtualClock
 
 TOGETHER = 16
 """Steps that are executed at the same time. While another one is due, the day waits, so that its orders are in time."""
@@ -27,7 +27,6 @@ class PacedClock(VirtualClock):
         first: int = 0,
         *,
         speed: float | None = 1.0,
-        day_date: date = DEFAULT_DATE,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begin ``first`` seconds after midnight, at ``speed`` seconds per second; None is as fast as it can.
@@ -35,8 +34,7 @@ class PacedClock(VirtualClock):
         Raises:
             InvalidInput: if ``speed`` is not above 0 and at most FASTEST.
         """
-        super().__init__(time_at(day_date, 0))
-        self._midnight = time_at(day_date, 0)
+        super().__init__()
         self._monotonic = monotonic
         self._second, self._since = float(first), monotonic()
         self._speed = checked_speed(speed)
@@ -48,12 +46,12 @@ class PacedClock(VirtualClock):
 
     def __call__(self) -> datetime:
         """Return the time of the current task, or else that of the day."""
-        return self._now.get(None) or self._midnight + timedelta(seconds=int(self.second))
+        return self._now.get(None) or MIDNIGHT + timedelta(seconds=int(self.second))
 
     @property
     def now(self) -> datetime:
         """The time that the day has come to, with fractions of seconds."""
-        return self._midnight + timedelta(seconds=self.second)
+        return MIDNIGHT + timedelta(seconds=self.second)
 
     @property
     def second(self) -> float:
@@ -84,7 +82,7 @@ class PacedClock(VirtualClock):
         heapq.heappush(self._waiting, (second, next(self._numbers), due))
         self._look()
         await due
-        self.set(time_at(self._midnight.date(), second))
+        self.set(MIDNIGHT + timedelta(seconds=second))
 
     def step_done(self) -> None:
         """Note that a step has been executed, which began when ``until`` returned."""

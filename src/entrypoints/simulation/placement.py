@@ -79,13 +79,12 @@ def annotations_of(customer: str) -> Annotations:
 def placement(day: Day, order: DayOrder, *, prefix: str | None = None, currency: str = CURRENCY) -> NewOrder:
     """Build the request that places ``order``. It is the same for the same day and order on every machine.
 
-    The order's id is ``prefix`` (by default the day's name and a dash) followed by its id in the day; couriers and
-    restaurants keep the ids of the day.
+    The order's id is that of ``Day.order_id``; couriers and restaurants keep the ids of the day.
 
     Raises:
         InvalidInput: if the resulting id is not an identifier.
     """
-    order_id = identifier(f"{f'{day.name}-' if prefix is None else prefix}{order.id}", field="orderId")
+    order_id = identifier(day.order_id(order, prefix), field="orderId")
     digest = iter(blake2b(f"{order.restaurant} {order.id}".encode()).digest())
     lines = _lines(order.restaurant, next(digest), [next(digest) for _ in range(3 * max(_LINES))], currency)
     method = _METHODS[next(digest) % len(_METHODS)]

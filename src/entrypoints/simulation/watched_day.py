@@ -2,13 +2,11 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import date
 
 from attrs import define, evolve, field, frozen
 
 from ...application.orders.create_order import NewOrder
 from ...domain.lifecycle import OrderState
-from .clock import DEFAULT_DATE
 from .courier_ways import Geography, Place
 from .dispatch_plan import Step
 from .paced_clock import PacedClock
@@ -25,7 +23,6 @@ class WatchedDay:
     name: str
     geography: Geography
     clock: PacedClock
-    date: date = DEFAULT_DATE
     steps: int = 0
     planned: int = 0
     is_over: bool = False

@@ -97,10 +97,10 @@ class Shop:
         self.clock.forward(seconds=1)
         return await self.cancel(order_id, reason, by=ADMIN)
 
-    async def live(self, order_id: str, shipper_id: str = "S1", **order: Any) -> None:
+    async def live(self, order_id: str, **order: Any) -> None:
         """Let an order have a whole life: ordered, assigned, sent out, delivered and paid in cash. Seven events."""
         await self.order(order_id, **order)
-        await self.assign(order_id, shipper_id)
+        await self.assign(order_id)
         await self.move(order_id, OrderState.ON_THE_WAY)
         await self.move(order_id, OrderState.DELIVERED)
 

@@ -36,4 +36,3 @@ def test_ways_follow_each_other_without_a_jump_and_end_before_each_delivery() ->
 
 def test_orders_have_the_ids_that_the_service_knows() -> None:
     assert [it.id for it in geography_of(day(order("o7"))).orders] == ["small-o7"]
-    assert [it.id for it in geography_of(day(order("o7")), prefix="run-").orders] == ["run-o7"]

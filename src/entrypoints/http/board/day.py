@@ -11,7 +11,7 @@ from litestar.params import JSONBody
 from ....application.auth import Scope
 from ....domain.actor import Role
 from ....domain.errors import InvalidInput
-from ...simulation.clock import time_at
+from ...simulation.clock import MIDNIGHT
 from ...simulation.courier_ways import CourierWay, Place
 from ...simulation.watched_day import WatchedDay
 from ..body_fields import Body
@@ -65,7 +65,7 @@ def day_router(day: WatchedDay, guards: list[Callable[..., Awaitable[None]]]) ->
         return json_response(
             DayView(
                 name=day.name,
-                midnight=time_at(day.date, 0),
+                midnight=MIDNIGHT,
                 restaurants=places.restaurants,
                 orders=places.orders,
                 couriers=places.couriers,
