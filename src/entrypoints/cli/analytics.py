@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from ...application.analytics.figures import Span, check_interval
+from ...application.analytics.figures import MinuteSales, RestaurantSales, Span, check_interval
 from .arguments import parse_identifier, parse_time
 from .session import rows, session
 
@@ -14,6 +14,7 @@ app = App(name="analytics")
 Restaurant = Annotated[str | None, Parameter(help="only the orders of this restaurant")]
 Start = Annotated[str | None, Parameter(help="only orders created at or after this time")]
 End = Annotated[str | None, Parameter(help="only orders created before this time")]
+SALES = ("currency", "orders", "cancelled", "gross revenue", "net revenue")
 HOUR = timedelta(hours=1)
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 
@@ -27,16 +28,7 @@ async def minutes(*, start: str | None = None, end: str | None = None, restauran
     only = parse_identifier(restaurant, "restaurant")
     async with session().opened() as container:
         found = await container.effects().analytics.per_minute(since, until, only)
-    table = rows(
-        "minute",
-        "currency",
-        "orders",
-        "cancelled",
-        "gross revenue",
-        "net revenue",
-        of=((m.minute, m.currency, m.orders, m.cancelled, m.gross_revenue, m.net_revenue) for m in found),
-    )
-    session().show(found, table)
+    session().show(found, rows("minute", *SALES, of=((each.minute, *_sales(each)) for each in found)))
 
 
 @app.command
@@ -45,16 +37,7 @@ async def restaurants(*, start: Start = None, end: End = None, restaurant: Resta
     span, only = _span(start, end), parse_identifier(restaurant, "restaurant")
     async with session().opened() as container:
         found = await container.effects().analytics.per_restaurant(only, span)
-    table = rows(
-        "restaurant",
-        "currency",
-        "orders",
-        "cancelled",
-        "gross revenue",
-        "net revenue",
-        of=((r.restaurant_id, r.currency, r.orders, r.cancelled, r.gross_revenue, r.net_revenue) for r in found),
-    )
-    session().show(found, table)
+    session().show(found, rows("restaurant", *SALES, of=((each.restaurant_id, *_sales(each)) for each in found)))
 
 
 @app.command
@@ -91,6 +74,11 @@ async def deliveries(*, start: Start = None, end: End = None, restaurant: Restau
     span, only = _span(start, end), parse_identifier(restaurant, "restaurant")
     async with session().opened() as container:
         session().show(await container.effects().analytics.delivery_times(only, span))
+
+
+def _sales(found: MinuteSales | RestaurantSales) -> tuple[object, ...]:
+    """Return the cells of the columns SALES."""
+    return found.currency, found.orders, found.cancelled, found.gross_revenue, found.net_revenue
 
 
 def _span(start: str | None, end: str | None) -> Span:
