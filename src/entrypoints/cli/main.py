@@ -190,7 +190,7 @@ def launch(
     begin(loaded, json=json, correlation_id=correlation_id)
     if tokens[:1] and tokens[0] in app and app[tokens[0]].default_command is not None:
         app[tokens[0]].help = None  # the command's own help page shows its whole docstring, not the summary
-    command = _command(tokens)
+    command = command_of(tokens)
     try:
         if not command or command in BY_USE_CASE:
             return run_plain(app, tokens)
@@ -202,13 +202,7 @@ def launch(
         return exit_code(e)
 
 
-def audited(tokens: tuple[str, ...]) -> str:
-    """Return the name of the command if it is one that is audited, else an empty text."""
-    command = _command(tokens)
-    return "" if command in UNAUDITED else " ".join(command)
-
-
-def _command(tokens: tuple[str, ...]) -> tuple[str, ...]:
+def command_of(tokens: tuple[str, ...]) -> tuple[str, ...]:
     """Return the path of the command; empty if the tokens name none."""
     within, path = app, list[str]()
     for token in tokens:
