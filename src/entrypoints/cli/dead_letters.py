@@ -11,6 +11,7 @@ from ...application.dead_letters.redrive import RedriveCandidate, RedriveResult
 from ...domain.errors import InvalidInput, NotFound
 from ...domain.text import counted
 from ..wiring.own_consumers import known_names
+from .arguments import checked_limit
 from .session import rows, session, with_consumer
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 app = App(name="dead-letters")
 
-MAX_ENTRIES = 10_000
-"""Entries of one answer."""
 _MAX_CHARACTERS = 60
 """Characters of a record's bytes that a table shows."""
 
@@ -127,7 +126,7 @@ async def history(consumer: str | None = None, /, *, order: str | None = None, l
     """Show who redrove or dropped what, when and why, the latest first."""
     async with session().opened() as container:
         dead_letters = container.effects().dead_letters
-        changes = await dead_letters.history(limit=_limit(limit), consumer=consumer, order_id=order)
+        changes = await dead_letters.history(limit=checked_limit(limit), consumer=consumer, order_id=order)
         if not changes:
             await _require_known(container, consumer)
     columns = ("time", "by", "consumer", "order", "event", "outcome", "error", "reason")
@@ -145,7 +144,7 @@ async def unrecognized(consumer: str | None = None, /, *, limit: int = 100) -> N
     The table shows the beginning of their bytes, --json all of them.
     """
     async with session().opened() as container:
-        found = await container.effects().dead_letters.unrecognized_records(consumer, limit=_limit(limit))
+        found = await container.effects().dead_letters.unrecognized_records(consumer, limit=checked_limit(limit))
         if not found:
             await _require_known(container, consumer)
     columns = ("consumer", "record", "found", "key", "value", "problem")
@@ -167,12 +166,6 @@ async def _require_known(container: "Container", consumer: str | None) -> None:
     """Raise InvalidInput if there is no such ``consumer``, of which an empty list would hide a mistyped name."""
     if consumer is not None:
         await container.readers().named(consumer)
-
-
-def _limit(limit: int) -> int:
-    if not 1 <= limit <= MAX_ENTRIES:
-        raise InvalidInput("limit", f"it is {limit}", f"1 to {MAX_ENTRIES}")
-    return limit
 
 
 def _show_plan(orders: Sequence[RedriveCandidate]) -> None:

@@ -3,16 +3,17 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
 from ...adapters import wire
-from ...application.event_log.records import LogRecord, UnrecognizedRecord
+from ...application.event_log.records import LogRecord, Positions, UnrecognizedRecord
 from ...domain.errors import InvalidInput, NotConfigured
-from .output import standard_input, write_json
+from .arguments import opened_file
+from .output import write_json
 from .session import InputFile, rows, session
 from .topic_quality import FUTURE_SECONDS, LATE_SECONDS, WatchOptions
 from .topic_quality import watch as watch_topic
@@ -78,15 +79,9 @@ async def validate(
         raise InvalidInput("FILE", "both or neither of FILE and --topic", "one of them")
     if file is None:
         report = await _validate_topic()
-    elif str(file) == "-":
-        with standard_input() as lines:
-            report = wire.check_lines(wire.lines_of(lines, "-"), name="-")
     else:
-        try:
-            with file.open("rb") as lines:
-                report = wire.check_lines(wire.lines_of(lines, str(file)), name=str(file))
-        except OSError as e:
-            raise InvalidInput(str(file), f"cannot be read: {e.strerror}", "a readable file, or -") from e
+        with opened_file(file) as lines:
+            report = wire.check_lines(wire.lines_of(lines, str(file)), name=str(file))
     faults = [(fault.where, p.path, p.problem, p.allowed) for fault in report.faults for p in fault.problems]
     table = rows("where", "field", "problem", "allowed", of=faults)
     if report.wrong:
@@ -127,27 +122,31 @@ async def _records(
                 for record in records:
                     yield record
     else:
-        async for record in _from_log(container, from_beginning, follow):
-            yield record
+        from ..wiring.lifespan import listen_for_commits
+
+        at = {} if from_beginning or not follow else await container.storage().log.heads()
+        if follow:
+            listen_for_commits(container)
+        async for records in log_after(container, at, follow=follow):
+            for record in records:
+                yield record
 
 
-async def _from_log(container: "Container", from_beginning: bool, follow: bool) -> AsyncIterator[LogRecord]:
-    from ..wiring.lifespan import listen_for_commits
-
-    log, news = container.storage().log, container.news().listener()
-    at = {} if from_beginning or not follow else dict(await log.heads())
-    if follow:
-        listen_for_commits(container)
+async def log_after(
+    container: "Container", positions: Positions, *, follow: bool = True
+) -> AsyncIterator[Sequence[LogRecord]]:
+    """Yield the records of the log after ``positions`` in batches; with ``follow``, also those that are to come."""
+    log, news, at = container.storage().log, container.news().listener(), dict(positions)
     while True:
         heads = await log.heads()
-        behind = {bucket: at.get(bucket, 0) for bucket, head in heads.items() if head > at.get(bucket, 0)}
-        for record in await log.read(behind, limit=PAGE) if behind else ():
-            at[record.bucket] = record.position
-            yield record
-        if not behind:
-            if not follow:
-                return
+        if behind := {bucket: at.get(bucket, 0) for bucket, head in heads.items() if head > at.get(bucket, 0)}:
+            records = await log.read(behind, limit=PAGE)
+            at.update((record.bucket, record.position) for record in records)
+            yield records
+        elif follow:
             await news.wait(container.settings().poll_seconds)
+        else:
+            return
 
 
 def _line(record: LogRecord | UnrecognizedRecord) -> str:

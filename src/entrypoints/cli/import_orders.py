@@ -18,8 +18,8 @@ from ...domain.order import Order
 from ...domain.text import printable
 from ..http.bodies import PlaceOrder
 from ..http.read_body import read_body
+from .arguments import opened_file
 from .documents import Document, Documents
-from .output import standard_input
 from .session import rows, session
 
 if TYPE_CHECKING:
@@ -203,14 +203,11 @@ async def _blocks(file: Path) -> AsyncGenerator[bytes, None]:
 def _read(file: Path) -> Iterator[bytes | InvalidInput]:
     """Yield the blocks of ``file``; at the end an empty one, or an error."""
     try:
-        with standard_input() if str(file) == "-" else file.open("rb") as stream:
-            source: Any = getattr(
-                stream, "raw", stream
-            )  # Python's own buffer would be locked at the end of the program
+        with opened_file(file) as stream:
+            # Python's own buffer would be locked at the end of the program
+            source: Any = getattr(stream, "raw", stream)
             while block := source.read(BLOCK):
                 yield block
         yield b""
     except InvalidInput as error:
         yield error
-    except OSError as error:
-        yield InvalidInput(str(file), f"cannot be read: {error.strerror}", "a readable file, or -")

@@ -1,6 +1,5 @@
 """``orderflow listen``: forwards events to a program on this machine as webhooks, for development."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -11,14 +10,13 @@ from ...application.event_log.records import LogRecord
 from ...application.webhooks.delivery import WebhookMessage, WebhookResponse, deliveries_of
 from ...application.webhooks.endpoint import Endpoint, checked_endpoint
 from ...domain.errors import InvalidInput
+from .events import log_after
 from .session import session
 from .webhooks import Restaurants, Types
 
 if TYPE_CHECKING:
     from ...application.webhooks.ports import WebhookClient
     from ..container import Container
-
-PAGE = 100
 
 
 async def listen(
@@ -67,23 +65,15 @@ def _client(container: "Container") -> "WebhookClient":
 async def _forward(
     container: "Container", client: "WebhookClient", endpoint: Endpoint, secret: str, events: int | None
 ) -> None:
-    log, wakeup, left = container.storage().log, container.news().listener(), events
-    positions = dict(await log.heads())
-    while left is None or left > 0:
-        heads = await log.heads()
-        behind = {bucket: positions.get(bucket, 0) for bucket, head in heads.items() if head > positions.get(bucket, 0)}
-        if not behind:
-            await wakeup.wait(session().settings.poll_seconds)
-            continue
-        records = await log.read(behind, limit=PAGE, heads=heads)
-        for record in records:
-            positions[record.bucket] = record.position
+    sent = 0
+    if sent == events:
+        return
+    async for records in log_after(container, await container.storage().log.heads()):
         for message, record in await _messages(container, endpoint, records):
-            if left is not None and left <= 0:
-                return
             _report(record, await client.post(endpoint, message, [secret]))
-            left = None if left is None else left - 1
-        await asyncio.sleep(0)
+            sent += 1
+            if sent == events:
+                return
 
 
 async def _messages(

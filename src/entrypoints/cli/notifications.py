@@ -7,21 +7,19 @@ from cyclopts import App, Parameter
 
 from ...application.notifications.notification import Notification, NotificationStatus
 from ...application.notifications.undelivered import Selection
-from ...domain.errors import InvalidInput, NotFound
+from ...domain.errors import NotFound
+from .arguments import checked_limit
 from .session import rows, session
 
 app = App(name="notifications")
 
-MAX_ENTRIES = 10_000
-"""Entries of one answer."""
 Status = Literal["pending", "failed", "sent", "unreachable", "dropped"]
 
 
 @app.command(name="list")
 async def list_(*, status: Status | None = None, limit: int = 100) -> None:
     """List notifications of one --status; by default the pending ones and then the failed ones."""
-    if not 1 <= limit <= MAX_ENTRIES:
-        raise InvalidInput("limit", f"it is {limit}", f"1 to {MAX_ENTRIES}")
+    checked_limit(limit)
     statuses = (status,) if status else ("pending", "failed")
     async with session().opened() as container:
         outbox = container.effects().notifications

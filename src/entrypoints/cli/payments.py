@@ -5,20 +5,16 @@ from collections.abc import Sequence
 from cyclopts import App
 
 from ...application.orders.payment_attempts import PaymentAttempt
-from ...domain.errors import InvalidInput
+from .arguments import checked_limit
 from .session import rows, session
 
 app = App(name="payments")
-
-MAX_ENTRIES = 10_000
-"""Entries of one answer."""
 
 
 @app.command(name="list")
 async def list_(*, order: str | None = None, limit: int = 100) -> None:
     """List attempts without an outcome, declined refunds and held authorizations; of --order ID, all attempts."""
-    if not 1 <= limit <= MAX_ENTRIES:
-        raise InvalidInput("limit", f"it is {limit}", f"1 to {MAX_ENTRIES}")
+    checked_limit(limit)
     async with session().opened() as container:
         attempts = container.storage().attempts
         if order is None:

@@ -8,13 +8,11 @@ from cyclopts import App, Parameter
 from ...application.replay.replay_range import ReplayStart
 from ...application.webhooks.delivery import DeliveryStatus, WebhookDelivery
 from ...application.webhooks.endpoint import Endpoint
-from ...domain.errors import InvalidInput
+from .arguments import checked_limit
 from .session import rows, session
 
 app = App(name="webhooks")
 
-MAX_ENTRIES = 10_000
-"""Entries of one answer."""
 Status = Literal["pending", "waiting", "delivered", "failed"]
 Types = Annotated[list[str] | None, Parameter(name="--type", negative=(), help="an event type; without, all")]
 Restaurants = Annotated[list[str] | None, Parameter(name="--restaurant", negative=(), help="its id; without, all")]
@@ -75,8 +73,7 @@ async def deliveries(
     endpoint: str, /, *, status: Status | None = None, order: str | None = None, limit: int = 100
 ) -> None:
     """List what was sent to an endpoint and what waits, the latest first."""
-    if not 1 <= limit <= MAX_ENTRIES:
-        raise InvalidInput("limit", f"it is {limit}", f"1 to {MAX_ENTRIES}")
+    checked_limit(limit)
     async with session().opened() as container:
         await container.effects().webhooks.get(endpoint)
         found = await container.effects().webhooks.list(
