@@ -24,11 +24,6 @@ class IdempotencyContract:
 
         assert answer == StoredResponse(fingerprint="print", body=b"O1 at 1\x00", order_id="O1")
 
-    async def test_an_unused_key_has_no_response(self, storage: Any) -> None:
-        await placed(storage)
-
-        assert await storage.answers.find("customer:C1", "k1") is None
-
     async def test_a_key_has_one_response_and_nothing_of_the_second_request_is_stored(self, storage: Any) -> None:
         await placed(storage, "O1", idempotency=_key("k1"))
 

@@ -3,8 +3,6 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from attrs import evolve
-
 from ..application.health.processes import Failure, Part, Process
 from .orders import AT
 
@@ -50,7 +48,7 @@ class ProcessRegistryContract:
         assert [seen.process for seen in await storage.processes.all()] == [registered]
 
     async def test_another_heartbeat_replaces_the_registration(self, storage: Any) -> None:
-        await storage.processes.heartbeat(process(), now())
+        await storage.processes.heartbeat(process(failure=Failure(part="api", code="x", message="", at=AT)), now())
         later = process(parts=(Part("relay", partitions=(1,)),), failures=1)
 
         await storage.processes.heartbeat(later, now())
@@ -99,10 +97,3 @@ class ProcessRegistryContract:
 
         assert (kept, forgotten) == (0, 1)
         assert list(await storage.processes.all()) == []
-
-    async def test_a_process_without_failure_has_none(self, storage: Any) -> None:
-        await storage.processes.heartbeat(process(failure=Failure(part="api", code="x", message="", at=AT)), now())
-
-        await storage.processes.heartbeat(evolve(process(), failure=None), now())
-
-        assert (await storage.processes.all())[0].process.failure is None

@@ -27,11 +27,6 @@ class RolloutContract:
         assert change == MaintenanceEntry(kind=MaintenanceKind.SHARE, note=FIRST, before=100, after=10)
         assert (await storage.rollout.current_rollout()).percent == 10
 
-    async def test_the_share_may_be_zero(self, storage: Any) -> None:
-        await storage.rollout.set_share(0, FIRST)
-
-        assert (await storage.rollout.current_rollout()).percent == 0
-
     async def test_setting_the_current_share_changes_nothing(self, storage: Any) -> None:
         await storage.rollout.set_share(10, FIRST)
 

@@ -1,7 +1,8 @@
 """The promises of analytics, on every storage."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -69,15 +70,15 @@ class AnalyticsContract:
         assert sum((await views.by_state(span=second_minute)).values()) == 2
         assert (await views.delivery_times(span=before)).orders == 0
         assert by_minute == [
-            _minute(minute, "EUR", 2, 0, "2.35", "2.35"),
-            _minute(minute + timedelta(minutes=1), "EUR", 1, 1, "7.00", "0"),
-            _minute(minute + timedelta(minutes=1), "JPY", 1, 0, "500", "500"),
+            MinuteSales(minute=minute, **_sales("EUR", 2, 0, "2.35", "2.35")),
+            MinuteSales(minute=minute + timedelta(minutes=1), **_sales("EUR", 1, 1, "7.00", "0")),
+            MinuteSales(minute=minute + timedelta(minutes=1), **_sales("JPY", 1, 0, "500", "500")),
         ]
         assert first_minute == by_minute[:1]
         assert by_restaurant == [
-            _restaurant("R1", "EUR", 1, 0, "0.30", "0.30"),
-            _restaurant("R1", "JPY", 1, 0, "500", "500"),
-            _restaurant("R2", "EUR", 2, 1, "9.05", "2.05"),
+            RestaurantSales(restaurant_id="R1", **_sales("EUR", 1, 0, "0.30", "0.30")),
+            RestaurantSales(restaurant_id="R1", **_sales("JPY", 1, 0, "500", "500")),
+            RestaurantSales(restaurant_id="R2", **_sales("EUR", 2, 1, "9.05", "2.05")),
         ]
         assert all(isinstance(it.gross_revenue, Decimal) for it in by_minute)
 
@@ -184,25 +185,11 @@ class AnalyticsContract:
         assert await world.effects.analytics.of_orders(["o1"]) == piecewise
 
 
-def _minute(minute: datetime, currency: str, orders: int, cancelled: int, gross: str, net: str) -> MinuteSales:
-    return MinuteSales(
-        minute=minute,
-        currency=currency,
-        orders=orders,
-        cancelled=cancelled,
-        gross_revenue=Decimal(gross),
-        net_revenue=Decimal(net),
-    )
-
-
-def _restaurant(
-    restaurant_id: str, currency: str, orders: int, cancelled: int, gross: str, net: str
-) -> RestaurantSales:
-    return RestaurantSales(
-        restaurant_id=restaurant_id,
-        currency=currency,
-        orders=orders,
-        cancelled=cancelled,
-        gross_revenue=Decimal(gross),
-        net_revenue=Decimal(net),
-    )
+def _sales(currency: str, orders: int, cancelled: int, gross: str, net: str) -> dict[str, Any]:
+    return {
+        "currency": currency,
+        "orders": orders,
+        "cancelled": cancelled,
+        "gross_revenue": Decimal(gross),
+        "net_revenue": Decimal(net),
+    }

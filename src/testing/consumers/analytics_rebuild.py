@@ -10,7 +10,7 @@ from ...application.maintenance.maintenance_log import MaintenanceKind
 from ...domain.errors import CorruptHistory, RebuildOvertaken, StorageUnavailable
 from .handle_batch import FailingAnalytics, handled_events
 from .replay import ANN, InterruptedLog
-from .shop import lives
+from .shop import Shop, lives
 from .world import World
 
 ORDERS = ("o1", "o2", "o3")
@@ -60,9 +60,7 @@ class RebuildAnalyticsContract:
     async def test_a_rebuild_that_fails_changes_nothing_and_the_next_one_starts_from_the_beginning(
         self, world: World
     ) -> None:
-        shop, records = await lives(*ORDERS)
-        await world.handling()(records)
-        await _spoil(world, "o1")
+        shop = await _spoiled(world, *ORDERS)
         before = await _order_analytics(world)
 
         with pytest.raises(StorageUnavailable):
@@ -87,9 +85,7 @@ class RebuildAnalyticsContract:
         assert "stranger" not in await _order_analytics(world)
 
     async def test_a_rebuild_that_fails_in_its_swap_changes_nothing(self, world: World) -> None:
-        _, records = await lives(*ORDERS)
-        await world.handling()(records)
-        await _spoil(world, "o1")
+        await _spoiled(world, *ORDERS)
         before = await _order_analytics(world)
 
         with pytest.raises(RuntimeError, match="broken"):
@@ -98,9 +94,7 @@ class RebuildAnalyticsContract:
         assert await _order_analytics(world) == before
 
     async def test_a_rebuild_that_was_overtaken_by_another_changes_nothing(self, world: World) -> None:
-        shop, records = await lives(*ORDERS)
-        await world.handling()(records)
-        await _spoil(world, "o1")
+        shop = await _spoiled(world, *ORDERS)
 
         async def another() -> None:
             await world.rebuilding(shop.storage.log, FailingAnalytics(poison={("o2", 7)}))(**ANN)
@@ -153,9 +147,7 @@ class RebuildAnalyticsContract:
 
     @pytest.mark.parametrize("page", [4, 1000])
     async def test_if_an_order_would_lose_events_nothing_is_changed(self, world: World, page: int) -> None:
-        shop, records = await lives(*ORDERS)
-        await world.handling()(records)
-        await _spoil(world, "o1")
+        shop = await _spoiled(world, *ORDERS)
         before = await _order_analytics(world)
         failing = FailingAnalytics(poison={("o2", 3)}, failure=CorruptHistory("o2", 3, "poison"))
 
@@ -185,9 +177,7 @@ class RebuildAnalyticsContract:
         assert await handled_events(world) == {"o1": 7}
 
     async def test_the_maintenance_log_has_the_rebuild_and_its_result(self, world: World) -> None:
-        shop, records = await lives("o1", "o2")
-        await world.handling()(records)
-        await _spoil(world, "o1")
+        shop = await _spoiled(world, "o1", "o2")
 
         await world.rebuilding(shop.storage.log)(**ANN)
 
@@ -203,6 +193,14 @@ async def _spoil(world: World, order_id: str) -> None:
     order = (await _order_analytics(world))[order_id]
     async with world.effects.store("analytics") as work:
         await work.analytics.keep([evolve(order, events=107)])
+
+
+async def _spoiled(world: World, *order_ids: str) -> Shop:
+    """Return a shop of whole lives; analytics has handled all of it, and has counted 107 events of o1."""
+    shop, records = await lives(*order_ids)
+    await world.handling()(records)
+    await _spoil(world, "o1")
+    return shop
 
 
 async def _break_the_swap(world: World) -> None:

@@ -60,8 +60,7 @@ class ReplayContract:
     """Subclassed with a fixture ``world``."""
 
     async def test_lost_effects_are_restored_and_the_cursors_stay(self, world: World) -> None:
-        shop, records = await lives("o1", "o2")
-        await world.handling(Forgetful())(records)
+        shop, _ = await _forgotten(world, "o1", "o2")
         cursors = dict(await world.storage.cursors.positions("analytics"))
 
         done = await world.replaying(shop.storage.log)(ALL, **ANN)
@@ -151,8 +150,7 @@ class ReplayContract:
         assert await handled_events(world) == {"o1": 5, "o2": 7}
 
     async def test_an_order_stops_at_an_event_that_fails_and_the_others_continue(self, world: World) -> None:
-        shop, records = await lives("o1", "o2", "o3")
-        await world.handling(Forgetful())(records)
+        shop, _ = await _forgotten(world, "o1", "o2", "o3")
 
         done = await world.replaying(shop.storage.log, FailingAnalytics(poison={("o2", 3)}))(ALL, **ANN)
         stopped_at = await handled_events(world)
@@ -166,8 +164,7 @@ class ReplayContract:
         assert await world.effects.dead_letters.blocking() == []
 
     async def test_an_unavailable_backend_ends_the_replay_which_can_be_repeated(self, world: World) -> None:
-        shop, records = await lives("o1", "o2")
-        await world.handling(Forgetful())(records)
+        shop, _ = await _forgotten(world, "o1", "o2")
         away = FailingAnalytics(poison={("o2", 3)}, failure=StorageUnavailable("database", "it is away"))
 
         with pytest.raises(StorageUnavailable):
@@ -178,8 +175,7 @@ class ReplayContract:
 
     @pytest.mark.parametrize("source", ["log", "topic"])
     async def test_a_replay_begins_at_its_start(self, world: World, source: str) -> None:
-        shop, records = await lives("o1", "o2")
-        await world.handling(Forgetful())(records)
+        shop, records = await _forgotten(world, "o1", "o2")
         third = next(r for r in records if r.order_id == "o1" and r.sequence == 3)
         replay = world.replaying(shop.storage.log, topic=await _topic(records))
         starts = ["3", f"{third.bucket}:3", third.occurred_at.isoformat(), "order:o1", "1", "999"]
@@ -190,8 +186,7 @@ class ReplayContract:
         assert [(it.events, it.orders) for it in seen] == [(10, 2), (5, 1), (13, 2), (7, 1), (14, 2), (0, 0)]
 
     async def test_a_dry_run_changes_and_records_nothing(self, world: World) -> None:
-        shop, records = await lives("o1")
-        await world.handling(Forgetful())(records)
+        shop, _ = await _forgotten(world, "o1")
 
         dry = await world.replaying(shop.storage.log).dry_run(ALL)
 
@@ -200,8 +195,7 @@ class ReplayContract:
         assert await world.storage.maintenance_log.history(limit=9) == []
 
     async def test_the_operators_note_is_recorded_before_the_replay_begins(self, world: World) -> None:
-        shop, records = await lives("o1")
-        await world.handling(Forgetful())(records)
+        shop, _ = await _forgotten(world, "o1")
         away = FailingAnalytics(poison={("o1", 1)}, failure=StorageUnavailable("database", "it is away"))
 
         with pytest.raises(StorageUnavailable):
@@ -216,8 +210,7 @@ class ReplayContract:
         assert (noted.note.by, noted.note.reason, noted.note.at) == ("ann", "a table was lost", world.clock())
 
     async def test_events_can_be_replayed_from_the_topic(self, world: World) -> None:
-        shop, records = await lives("o1", "o2")
-        await world.handling(Forgetful())(records)
+        shop, records = await _forgotten(world, "o1", "o2")
         topic = await _topic(records)
 
         done = await world.replaying(shop.storage.log, topic=topic)(ALL, source="topic", **ANN)
@@ -226,8 +219,7 @@ class ReplayContract:
         assert await handled_events(world) == {"o1": 7, "o2": 7}
 
     async def test_superseded_records_of_the_topic_are_not_replayed(self, world: World) -> None:
-        shop, records = await lives("o1")
-        await world.handling(Forgetful())(records)
+        shop, records = await _forgotten(world, "o1")
         word = OperatorNote(by="ann", reason="restored", at=world.clock())
         await world.storage.epochs.begin(Epoch(epoch=2, note=word, kept={bucket_of("o1"): 3}))
         topic = await _topic([r._replace(body=b"{}") if r.sequence > 3 else r for r in records])
@@ -241,8 +233,7 @@ class ReplayContract:
 
     @pytest.mark.parametrize("lost", [[1, 2], [4], [7]])
     async def test_a_bucket_stops_at_an_event_that_the_topic_does_not_have(self, world: World, lost: list[int]) -> None:
-        shop, records = await lives("o1", "o2")
-        await world.handling(Forgetful())(records)
+        shop, records = await _forgotten(world, "o1", "o2")
         topic = await _topic([r for r in records if not (r.order_id == "o1" and r.sequence in lost)])
 
         done = await world.replaying(shop.storage.log, topic=topic)(ALL, source="topic", **ANN)
@@ -281,6 +272,13 @@ class ReplayContract:
 async def _drop(world: World) -> None:
     """Drop the dead letters of analytics for o1."""
     await world.drop("analytics", "o1", by="ann", reason="it has come to its end", with_followers=True)
+
+
+async def _forgotten(world: World, *order_ids: str) -> tuple[Shop, Sequence[LogRecord]]:
+    """Return what ``lives`` does; analytics has passed all of it, and has kept nothing."""
+    shop, records = await lives(*order_ids)
+    await world.handling(Forgetful())(records)
+    return shop, records
 
 
 async def _topic(records: Sequence[LogRecord]) -> MemoryTopic:
