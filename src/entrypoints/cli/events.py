@@ -4,10 +4,9 @@ import json
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from ...adapters import wire
 from ...application.event_log.records import LogRecord, Positions, UnrecognizedRecord
@@ -15,7 +14,7 @@ from ...domain.errors import InvalidInput, NotConfigured
 from .arguments import opened_file
 from .output import write_json
 from .session import InputFile, rows, session
-from .topic_quality import FUTURE_SECONDS, LATE_SECONDS, WatchOptions
+from .topic_quality import DEFAULTS, WatchOptions
 from .topic_quality import watch as watch_topic
 
 if TYPE_CHECKING:
@@ -49,16 +48,7 @@ async def validate(
     *,
     topic: bool = False,
     watch: bool = False,
-    from_beginning: bool = False,
-    seconds: Annotated[
-        float | None, Parameter(name="--for", help="seconds to watch, once every partition is read")
-    ] = None,
-    every: Annotated[float, Parameter(help="seconds between two refreshes")] = 1.0,
-    late: Annotated[float, Parameter(help="seconds after which a record is late")] = LATE_SECONDS,
-    future: Annotated[float, Parameter(help="seconds by which clocks may differ")] = FUTURE_SECONDS,
-    metrics: Annotated[
-        Path | None, Parameter(help="a file for the metrics in Prometheus' text format, rewritten at each refresh")
-    ] = None,
+    options: WatchOptions = DEFAULTS,
 ) -> int:
     """Validate the events in FILE (JSON lines, one event, or an array; '-' is standard input), or on the --topic.
 
@@ -69,11 +59,8 @@ async def validate(
     if watch:
         if file is not None:
             raise InvalidInput("FILE", "both FILE and --watch", "--watch is for the topic")
-        options = WatchOptions(
-            from_beginning=from_beginning, seconds=seconds, every=every, late=late, future=future, metrics=metrics
-        )
         return await watch_topic(options)
-    if from_beginning or seconds is not None or metrics is not None:
+    if options.from_beginning or options.seconds is not None or options.metrics is not None:
         raise InvalidInput("--watch", "--from-beginning, --for and --metrics go with it", "--watch")
     if topic == (file is not None):
         raise InvalidInput("FILE", "both or neither of FILE and --topic", "one of them")

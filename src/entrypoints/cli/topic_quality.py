@@ -9,8 +9,10 @@ from contextlib import aclosing, contextmanager
 from datetime import timedelta
 from math import inf
 from pathlib import Path
+from typing import Annotated
 
 from attrs import define, field, frozen
+from cyclopts import Parameter
 from rich.console import Group
 from rich.live import Live
 from rich.table import Table
@@ -21,32 +23,40 @@ from ...domain.errors import InvalidInput, NotConfigured
 from .output import write_json
 from .session import plain, print_table, rows, session
 
-LATE_SECONDS = wire.LATE.total_seconds()
-FUTURE_SECONDS = wire.FUTURE.total_seconds()
 SHOWN = 10
 """Bad records that the table shows, the latest."""
 
 
+@Parameter(name="*")
 @frozen(kw_only=True)
 class WatchOptions:
-    """Seconds, all of them. Raises InvalidInput for what is none."""
+    """The options of the command that are for --watch."""
 
     from_beginning: bool = False
-    seconds: float | None = None
-    every: float = 1.0
-    late: float = LATE_SECONDS
-    future: float = FUTURE_SECONDS
-    metrics: Path | None = None
+    seconds: Annotated[float | None, Parameter(name="--for", help="seconds to watch, once every partition is read")] = (
+        None
+    )
+    every: Annotated[float, Parameter(help="seconds between two refreshes")] = 1.0
+    late: Annotated[float, Parameter(help="seconds after which a record is late")] = wire.LATE.total_seconds()
+    future: Annotated[float, Parameter(help="seconds by which clocks may differ")] = wire.FUTURE.total_seconds()
+    metrics: Annotated[
+        Path | None, Parameter(help="a file for the metrics in Prometheus' text format, rewritten at each refresh")
+    ] = None
 
-    def __attrs_post_init__(self) -> None:
+    def check(self) -> None:
+        """Raise InvalidInput if one is no number of seconds."""
         for name, least in (("for", 0.0), ("every", 0.1), ("late", 0.0), ("future", 0.0)):
             given = self.seconds if name == "for" else getattr(self, name)
             if given is not None and not least <= given < 1e9:
                 raise InvalidInput(name, f"it is {given}", f"seconds, {least:g} or more")
 
 
+DEFAULTS = WatchOptions()
+
+
 async def watch(options: WatchOptions) -> int:
     """Watch the topic until stopped, or for that time once every partition is read. Return 1 if a record is wrong."""
+    options.check()
     async with session().opened() as container:
         reader = container.topic_reader()
         if reader is None:
