@@ -1,8 +1,10 @@
 """The audit lines of the command line: which user asked for what, about which order, customer, token or part."""
 
 import re
+from collections import ChainMap
 from collections.abc import Mapping
 
+from attrs import asdict, has
 from cyclopts import App
 
 from ...application.audit import AuditFields, audit
@@ -39,9 +41,10 @@ def run_audited(app: App, tokens: tuple[str, ...], command: str, correlation_id:
 
 
 def _arguments(app: App, tokens: tuple[str, ...]) -> Mapping[str, object]:
-    """Return the arguments of a command line by the names of their parameters. Raises CycloptsError."""
+    """Return the arguments of a command line by the names of their parameters or fields. Raises CycloptsError."""
     _, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
-    return bound.arguments
+    fields = [asdict(given) for given in bound.arguments.values() if has(type(given))]
+    return ChainMap(bound.arguments, *fields)
 
 
 def run_plain(app: App, tokens: tuple[str, ...]) -> int | None:

@@ -1,10 +1,9 @@
 """``orderflow orders``: creates, shows and changes orders through the use-cases."""
 
 import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from attrs import evolve, fields
+from attrs import evolve, fields, frozen
 from cyclopts import App, Parameter
 
 from ...application.orders.queries import DEFAULT_PAGE, OrderQuery, OrderSort
@@ -25,16 +24,48 @@ if TYPE_CHECKING:
 
 app = App(name="orders")
 
-Search = Annotated[
-    str | None,
-    Parameter(
-        help="the beginning of an id, a restaurant's or customer's id, words of a name or metadata, a telephone number"
-    ),
-]
-States = Annotated[tuple[str, ...], Parameter(help="may be repeated")]
-Available = Annotated[bool, Parameter(negative=(), help="only orders that a shipper may take")]
-Late = Annotated[bool, Parameter(negative=(), help="only orders past their estimate, or unchanged for too long")]
 Source = Annotated[Literal["log", "topic"], Parameter(help="where the events are read")]
+
+
+@Parameter(name="*")
+@frozen(kw_only=True)
+class Filter:
+    """The options that choose orders."""
+
+    q: Annotated[
+        str | None,
+        Parameter(
+            help="the beginning of an id, a restaurant's or customer's id, words of a name or metadata, "
+            "a telephone number"
+        ),
+    ] = None
+    customer: str | None = None
+    restaurant: str | None = None
+    shipper: str | None = None
+    state: Annotated[tuple[str, ...], Parameter(help="may be repeated")] = ()
+    available: Annotated[bool, Parameter(negative=(), help="only orders that a shipper may take")] = False
+    late: Annotated[bool, Parameter(negative=(), help="only orders past their estimate, or unchanged for too long")] = (
+        False
+    )
+    created_from: str | None = None
+    created_until: str | None = None
+
+    def query(self) -> OrderQuery:
+        """Return the query for these orders. Raises InvalidInput."""
+        return OrderQuery(
+            q=self.q,
+            customer_id=self.customer,
+            restaurant_id=self.restaurant,
+            shipper_id=self.shipper,
+            state=tuple(map(OrderState.parse, self.state)),
+            available=self.available,
+            late=self.late,
+            created_from=parse_time(self.created_from, "created-from"),
+            created_until=parse_time(self.created_until, "created-until"),
+        )
+
+
+ALL = Filter()
 
 
 def _show(use_cases: "UseCases", order: Order, actor: Actor) -> None:
@@ -93,15 +124,7 @@ async def show(order_id: str, /, *, as_: As = OPERATOR) -> None:
 @app.command(name="list")
 async def list_(
     *,
-    q: Search = None,
-    customer: str | None = None,
-    restaurant: str | None = None,
-    shipper: str | None = None,
-    state: States = (),
-    available: Available = False,
-    late: Late = False,
-    created_from: str | None = None,
-    created_until: str | None = None,
+    wanted: Filter = ALL,
     sort: Annotated[str, Parameter(help=", ".join(OrderSort))] = OrderSort.NEWEST.value,
     cursor: str | None = None,
     limit: int = DEFAULT_PAGE,
@@ -110,8 +133,7 @@ async def list_(
 ) -> None:
     """List or find orders, newest first, in pages. Orders must match all filters. Times are RFC 3339."""
     actor = Actor.parse(as_)
-    wanted = _filter(q, customer, restaurant, shipper, state, available, late, created_from, created_until)
-    query = evolve(wanted, sort=OrderSort.parse(sort), cursor=cursor, limit=limit)
+    query = evolve(wanted.query(), sort=OrderSort.parse(sort), cursor=cursor, limit=limit)
     if csv:
         await _print_csv(query, actor)
         return
@@ -165,50 +187,14 @@ async def _print_csv(query: OrderQuery, actor: Actor) -> None:
 
 
 @app.command
-async def count(
-    *,
-    q: Search = None,
-    customer: str | None = None,
-    restaurant: str | None = None,
-    shipper: str | None = None,
-    state: States = (),
-    available: Available = False,
-    late: Late = False,
-    created_from: str | None = None,
-    created_until: str | None = None,
-    as_: As = OPERATOR,
-) -> None:
+async def count(*, wanted: Filter = ALL, as_: As = OPERATOR) -> None:
     """Count the orders that `orders list` lists with these filters, by state; of each state at most 10,000."""
     actor = Actor.parse(as_)
-    query = _filter(q, customer, restaurant, shipper, state, available, late, created_from, created_until)
+    query = wanted.query()
     async with session().use_cases() as use_cases:
         found = await use_cases.list_orders.count(query, by=actor)
     table = rows("state", "orders", "", of=((it.state, it.orders, "or more" if it.more else "") for it in found))
     session().show(found, table)
-
-
-def _filter(
-    q: str | None,
-    customer: str | None,
-    restaurant: str | None,
-    shipper: str | None,
-    states: Sequence[str],
-    available: bool,
-    late: bool,
-    created_from: str | None,
-    created_until: str | None,
-) -> OrderQuery:
-    return OrderQuery(
-        q=q,
-        customer_id=customer,
-        restaurant_id=restaurant,
-        shipper_id=shipper,
-        state=tuple(map(OrderState.parse, states)),
-        available=available,
-        late=late,
-        created_from=parse_time(created_from, "created-from"),
-        created_until=parse_time(created_until, "created-until"),
-    )
 
 
 @app.command
