@@ -126,20 +126,24 @@ def _numbered(storage: Any, crash_points: CrashPoints) -> Mapping[str, NumberedC
     return {name: NumberedCalls(getattr(storage, name), crash_points, name) for name in ports}
 
 
+def _new(order_id: str, card_token: str | None = None) -> NewOrder:
+    return NewOrder(
+        customer_id="C1",
+        restaurant_id="R1",
+        lines=[line()],
+        payment_method=PaymentMethod.CASH if card_token is None else PaymentMethod.CREDIT_CARD,
+        card_token=card_token,
+        order_id=order_id,
+        currency="EUR",
+    )
+
+
 async def _order_lives(storage: Any, crash_points: CrashPoints, order_id: str = "O1") -> None:
     """Have an order delivered, whose earlier process may have come any far."""
     ports = _numbered(storage, crash_points)
     work = WriteSetUnitOfWork(committer=GroupCommit(ports["committer"]), read=ports["views"].get)
     change = ChangeOrder(work)
-    new = NewOrder(
-        customer_id="C1",
-        restaurant_id="R1",
-        lines=[line()],
-        payment_method=PaymentMethod.CASH,
-        order_id=order_id,
-        currency="EUR",
-    )
-    await CreateOrder(work, lambda: AT, lambda: order_id)(new, by=ADMIN)
+    await CreateOrder(work, lambda: AT, lambda: order_id)(_new(order_id), by=ADMIN)
     while (state := (await ports["views"].get(order_id)).state) is not OrderState.DELIVERED:
         await change(order_id, _NEXT[state], by=ADMIN)
 
@@ -162,18 +166,9 @@ async def _order_is_paid_and_given_back(
     use_cases: UseCases, crash_points: CrashPoints, order_id: str, token: str, clock: ManualClock
 ) -> None:
     """Charge a card and give it back, whose earlier process may have come any far."""
-    new = NewOrder(
-        customer_id="C1",
-        restaurant_id="R1",
-        lines=[line()],
-        payment_method=PaymentMethod.CREDIT_CARD,
-        card_token=token,
-        order_id=order_id,
-        currency="EUR",
-    )
     crash_points.enter("settle")
     await use_cases.settle_payments()
-    order = await use_cases.create_order(new, by=ADMIN)
+    order = await use_cases.create_order(_new(order_id, token), by=ADMIN)
     if order.state is not OrderState.CANCELLED and order.payment.status is not PaymentStatus.PAID:
         crash_points.enter("pay")
         await use_cases.record_payment(order_id, by=ADMIN)

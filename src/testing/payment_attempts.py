@@ -47,8 +47,7 @@ class PaymentAttemptsContract:
             _attempt("O1", AttemptKind.REFUND, number=0),
             _attempt("O1", AttemptKind.AUTHORIZE, number=2),
         ]
-        for attempt in requested:
-            await _record(storage, attempt)
+        await _record(storage, *requested)
         await _record(storage, _attempt("O2", AttemptKind.AUTHORIZE))
 
         assert list(await storage.attempts.of_order("O1")) == requested
@@ -84,8 +83,7 @@ class PaymentAttemptsContract:
     async def test_a_made_refund_is_due_to_be_looked_up_again_until_it_has_failed(self, storage: Any) -> None:
         approved = GatewayResponse(True, "ref_1")
         made = [_attempt(f"O{n}", AttemptKind.REFUND, minute=n).settled(approved, AT) for n in range(3)]
-        for attempt in (*made, _attempt("O4", AttemptKind.CAPTURE).settled(approved, AT)):
-            await _record(storage, attempt)
+        await _record(storage, *made, _attempt("O4", AttemptKind.CAPTURE).settled(approved, AT))
         day = AT + timedelta(days=1)
 
         before = await storage.attempts.refunds_due(day - timedelta(seconds=1), limit=10)
@@ -103,8 +101,7 @@ class PaymentAttemptsContract:
         ahead = AT + timedelta(days=365)
         waiting = _attempt("O1", AttemptKind.CAPTURE).unanswered("no answer", ahead)
         made = _attempt("O2", AttemptKind.REFUND).settled(GatewayResponse(True, "ref_1"), ahead)
-        for attempt in (waiting, made):
-            await _record(storage, attempt)
+        await _record(storage, waiting, made)
 
         assert list(await storage.attempts.due(AT, limit=10)) == [waiting]
         assert list(await storage.attempts.refunds_due(AT, limit=10)) == [made]
@@ -112,8 +109,7 @@ class PaymentAttemptsContract:
 
     async def test_the_attempts_of_several_orders_are_read_together(self, storage: Any) -> None:
         requested = [_attempt(order_id, AttemptKind.CAPTURE, minute=minute) for minute, order_id in enumerate("ABC")]
-        for attempt in requested:
-            await _record(storage, attempt)
+        await _record(storage, *requested)
 
         assert list(await storage.attempts.of_orders({"A", "C", "D"})) == [requested[0], requested[2]]
 
@@ -156,11 +152,9 @@ class PaymentAttemptsContract:
         pending = sent.settled(GatewayResponse(False, "pi_1", pending=True), AT)
         found = sent.settled(GatewayResponse(True, "pi_1"), AT)
         held = evolve(found, status=AttemptStatus.HELD)
-        for attempt in (pending, sent.unanswered("lost", AT)):
-            await _record(storage, attempt)
+        await _record(storage, pending, sent.unanswered("lost", AT))
         [before] = await storage.attempts.of_order("O1")
-        for attempt in (found, held, found, sent):
-            await _record(storage, attempt)
+        await _record(storage, found, held, found, sent)
 
         assert before.reference == "pi_1"
         assert list(await storage.attempts.of_order("O1")) == [held]
@@ -171,8 +165,7 @@ class PaymentAttemptsContract:
     ) -> None:
         declined, again = _declined(), _attempt("O1", AttemptKind.REFUND, number=2)
         resolved = evolve(declined, status=AttemptStatus.RESOLVED)
-        for attempt in (declined, resolved):
-            await _record(storage, attempt)
+        await _record(storage, declined, resolved)
 
         async def repeat() -> None:
             async with unit_of_work(storage)() as work:
@@ -194,9 +187,9 @@ class PaymentAttemptsContract:
         work, statuses = unit_of_work(storage), [AttemptStatus.RESOLVED, AttemptStatus.REPEATED]
 
         outcomes = await asyncio.gather(
-            *(_record(storage, evolve(declined, status=status), work) for status in statuses),
+            *(_record(storage, evolve(declined, status=status), work=work) for status in statuses),
             _record(storage, evolve(declined, status=AttemptStatus.REPEATED)),
-            _record(storage, other, work),
+            _record(storage, other, work=work),
             return_exceptions=True,
         )
 
@@ -209,8 +202,7 @@ class PaymentAttemptsContract:
     async def test_nothing_changes_what_a_person_decided(self, storage: Any) -> None:
         void = evolve(_attempt("O1", AttemptKind.AUTHORIZE), status=AttemptStatus.HELD, reference="pi_1")
         released = evolve(void, status=AttemptStatus.RESOLVED)
-        for attempt in (void, released, void):
-            await _record(storage, attempt)
+        await _record(storage, void, released, void)
 
         assert list(await storage.attempts.of_order("O1")) == [released]
 
@@ -228,9 +220,11 @@ class PaymentAttemptsContract:
         assert list(found) == []
 
 
-async def _record(storage: Any, attempt: PaymentAttempt, work: UnitOfWork | None = None) -> None:
-    async with (work or unit_of_work(storage))() as transaction:
-        transaction.payments.record(attempt)
+async def _record(storage: Any, *attempts: PaymentAttempt, work: UnitOfWork | None = None) -> None:
+    """Record the attempts one after the other, each in a unit of work of its own."""
+    for attempt in attempts:
+        async with (work or unit_of_work(storage))() as transaction:
+            transaction.payments.record(attempt)
 
 
 def _declined() -> PaymentAttempt:

@@ -1,7 +1,5 @@
 """``orderflow customers``: what is kept of a customer, erased or exported."""
 
-from typing import Any
-
 from attrs import evolve
 from cyclopts import App
 
@@ -35,5 +33,4 @@ async def export(customer_id: str, /) -> None:
                 notifications=found.notifications + page.notifications,
                 next_cursor=page.next_cursor,
             )
-    data: Any = found
-    session().show_json(data)
+    session().show_json(found)

@@ -1,7 +1,7 @@
 """``orderflow dead-letters``: events that a consumer could not handle."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
@@ -12,7 +12,7 @@ from ...domain.errors import InvalidInput, NotFound
 from ...domain.text import counted
 from ..wiring.own_consumers import known_names
 from .arguments import checked_limit
-from .session import rows, session, with_consumer
+from .session import rows, session, titled_lines, with_consumer
 
 if TYPE_CHECKING:
     from ..container import Container
@@ -188,20 +188,19 @@ def _show_results(results: Sequence[RedriveResult]) -> None:
 def _lines(dead_letter: DeadLetter) -> Sequence[tuple[object, ...]]:
     """Return the table's lines of one dead letter: event, name and value."""
     record, origin = dead_letter.record, dead_letter.origin
-    values: dict[str, Any] = {
+    values = {
         "type": record.type,
         "event id": record.event_id,
         "address": f"bucket {record.bucket}, position {record.position}",
         "read at": f"{origin.topic}/{origin.partition}@{origin.offset}" if origin else "",
         "error": dead_letter.error,
         "message": dead_letter.message,
-        "attempts": dead_letter.attempts,
+        "attempts": dead_letter.attempts or None,
         "first failed": dead_letter.first_failed_at,
         "last failed": dead_letter.last_failed_at,
         "traceback": dead_letter.trace,
     }
-    lines = [(name, value) for name, value in values.items() if value not in ("", 0)]
-    return [(record.sequence if number == 0 else "", *line) for number, line in enumerate(lines)]
+    return titled_lines(record.sequence, values)
 
 
 def _bytes(content: bytes) -> str:

@@ -75,10 +75,6 @@ class ImportReport:
     refusals: list[RefusedOrder] = field(factory=list)
     """The first LISTED."""
 
-    def counts(self) -> tuple[int, int, int, int]:
-        """Return the numbers for the table."""
-        return self.orders, self.placed, self.existing, self.refused
-
 
 async def import_orders(file: Path, by: Actor) -> int:
     """Create the orders in ``file``, and show the report. Returns 1 if any was refused.
@@ -92,11 +88,13 @@ async def import_orders(file: Path, by: Actor) -> int:
             await work(file)
         except OrderFlowError as error:
             stopped = error
-    session().show(work.report, rows("orders", "placed", "existing", "refused", of=[work.report.counts()]))
+    report = work.report
+    cells = (report.orders, report.placed, report.existing, report.refused)
+    session().show(report, rows("orders", "placed", "existing", "refused", of=[cells]))
     if stopped is not None:
-        session().info(f"every order up to line {work.report.last_line} is placed or refused; run the import again")
+        session().info(f"every order up to line {report.last_line} is placed or refused; run the import again")
         raise stopped
-    return 1 if work.report.refused else 0
+    return 1 if report.refused else 0
 
 
 @define(eq=False)

@@ -9,7 +9,7 @@ from ...application.notifications.notification import Notification, Notification
 from ...application.notifications.undelivered import Selection
 from ...domain.errors import NotFound
 from .arguments import checked_limit
-from .session import rows, session
+from .session import rows, session, titled_lines
 
 app = App(name="notifications")
 
@@ -108,6 +108,4 @@ def _lines(notification: Notification) -> Sequence[tuple[object, ...]]:
         "subject": notification.subject,
         "text": notification.text.rstrip(),
     }
-    lines = [(name, value) for name, value in values.items() if value not in ("", None)]
-    title = f"{notification.sequence} to {notification.recipient}"
-    return [(title if number == 0 else "", *line) for number, line in enumerate(lines)]
+    return titled_lines(f"{notification.sequence} to {notification.recipient}", values)

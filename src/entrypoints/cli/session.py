@@ -255,6 +255,12 @@ def name_value_table(data: Any) -> "Table":
     return rows("", "", of=items)
 
 
+def titled_lines(title: object, values: Mapping[str, object]) -> list[tuple[object, ...]]:
+    """Return a table's lines with the names and values that are not empty; the first line begins with ``title``."""
+    lines = [(name, value) for name, value in values.items() if value not in ("", None)]
+    return [(title if number == 0 else "", *line) for number, line in enumerate(lines)]
+
+
 def cell_text(cell: object) -> str:
     """Format the value of a table's cell."""
     if cell is None:

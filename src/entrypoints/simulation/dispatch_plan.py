@@ -167,19 +167,7 @@ class _Dispatch:
         self._unassigned.discard(order.id)
         heapq.heappush(self._schedule, (delivers, _Kind.COURIER_FREE, courier_id, *dropoff))
 
-    def _step(
-        self,
-        order: DayOrder,
-        at: int,
-        action: StepAction,
-        actor: Actor,
-        *,
-        shipper_id: str | None = None,
-        reason: str | None = None,
-    ) -> None:
+    def _step(self, order: DayOrder, at: int, action: StepAction, actor: Actor, **more: str) -> None:
         self._numbers[order.id] += 1
         number = self._numbers[order.id]
-        step = Step(
-            at=at, order_id=order.id, number=number, action=action, actor=actor, shipper_id=shipper_id, reason=reason
-        )
-        self._steps.append(step)
+        self._steps.append(Step(at=at, order_id=order.id, number=number, action=action, actor=actor, **more))
