@@ -6,7 +6,6 @@ The expected outcome is computed from the rules of consent. An action without a 
 import asyncio
 import json
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 import pytest
@@ -15,10 +14,11 @@ from orderflow.application.orders.create_order import NewOrder
 from orderflow.domain.actor import Actor
 from orderflow.domain.consent import CONSENT, MoneyAction, RestaurantOrders
 from orderflow.domain.errors import CommandRefused
+from orderflow.domain.order import Order
 from orderflow.domain.payment import PaymentMethod
 from orderflow.entrypoints.embedded import OrderFlow
 
-from tests.doors.test_role_matrix import DONE, NOT_FOUND, Ask, House, _plain, consents, rule
+from tests.doors.test_role_matrix import DONE, NOT_FOUND, Ask, House, _plain, consents, house_with, rule
 from tests.support.door import an_order
 from tests.unit.domain.actors import ACTORS, line, place
 
@@ -43,28 +43,23 @@ every_actor = pytest.mark.parametrize("by", ACTORS, ids=str)
 every_setting = pytest.mark.parametrize("setting", RestaurantOrders)
 
 
-@cache
-def house_with(setting: RestaurantOrders) -> House:
-    return House(setting)
-
-
 def test_every_action_has_a_rule_and_a_request() -> None:
     assert CONSENT.keys() == REQUESTS.keys() == set(MoneyAction)
 
 
 @every_setting
 @every_actor
-@pytest.mark.parametrize("customer", ["C1", "C2"])
-@pytest.mark.parametrize("restaurant", ["R1", "R2"])
 @pytest.mark.parametrize("action", PLACING)
-def test_an_order_is_placed_by_whom_the_rule_names(
-    setting: RestaurantOrders, by: Actor, customer: str, restaurant: str, action: MoneyAction
-) -> None:
+def test_an_order_is_placed_by_whom_the_rule_names(setting: RestaurantOrders, by: Actor, action: MoneyAction) -> None:
     house, method = house_with(setting), REQUESTS[action].method
-    token = None if method is PaymentMethod.CASH else "tok_visa"
-    order = place(method, customer_id=customer, restaurant_id=restaurant).order
+    order = place(method).order
     expected = DONE if consents(action, order, by, setting) else "not_permitted"
-    body = an_order(userId=customer, restaurantId=restaurant, paymentMethod=method.value, cardToken=token)
+    body = an_order(
+        userId=order.customer_id,
+        restaurantId=order.restaurant_id,
+        paymentMethod=method.value,
+        cardToken=order.payment.card_token,
+    )
     house.made += 1
     numbered = {**body, "orderId": f"I{house.made}"}
 
@@ -72,22 +67,20 @@ def test_an_order_is_placed_by_whom_the_rule_names(
     (in_batch,) = json.loads(asyncio.run(house.request(by, "POST", "/v1/orders:batch", [body])).whole[2])
     created = house.command(by, "create", "-", stdin=json.dumps(body))
     imported = house.command(by, "import", "-", stdin=json.dumps(numbered))
-    embedded = _embedded(house, by, customer=customer, restaurant=restaurant, method=method, card_token=token)
+    embedded = _embedded(house, by, order)
 
     assert (placed.code, embedded, in_batch.get("problem", {"code": DONE})["code"]) == (expected,) * 3
     assert (created.whole[0], imported.whole[0]) == ((0, 0) if expected == DONE else (4, 1))
     assert (expected == DONE) is (json.loads(imported.whole[1])["placed"] == 1)
 
 
-def _embedded(
-    house: House, by: Actor, *, customer: str, restaurant: str, method: PaymentMethod, card_token: str | None
-) -> str:
+def _embedded(house: House, by: Actor, order: Order) -> str:
     new = NewOrder(
-        customer_id=customer,
-        restaurant_id=restaurant,
+        customer_id=order.customer_id,
+        restaurant_id=order.restaurant_id,
         lines=[line()],
-        payment_method=method,
-        card_token=card_token,
+        payment_method=order.payment.method,
+        card_token=order.payment.card_token,
         currency="EUR",
     )
     try:

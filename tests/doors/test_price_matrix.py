@@ -52,9 +52,9 @@ def house() -> House:
 
 
 @pytest.mark.parametrize("by", ACTORS, ids=str)
-@pytest.mark.parametrize("restaurant", ["R1", "R2", "R9"])
 @pytest.mark.parametrize("action", RULES)
-def test_every_door_answers_what_the_rules_require(house: House, by: Actor, restaurant: str, action: str) -> None:
+def test_every_door_answers_what_the_rules_require(house: House, by: Actor, action: str) -> None:
+    restaurant = "R1"
     flow = OrderFlow(house.container)
     prices = flow.prices
     listed = house.container.storage().prices
@@ -102,22 +102,18 @@ def _cli(house: House, by: Actor, restaurant: str, action: str) -> str:
     return DONE if answer.whole[0] == 0 else "prices_not_permitted" if "may not" in answer.whole[2] else "other"
 
 
-@pytest.mark.parametrize("by", [actor for actor in ACTORS if actor.role is not Role.ADMIN], ids=str)
-@pytest.mark.parametrize("action", RULES)
-def test_a_refusal_says_the_same_whether_there_are_prices_or_not(by: Actor, action: str) -> None:
-    house = House()
-    if allowed(action, "R3", by):
-        return
-    absent = repr(asyncio.run(_whole(house, by, action)))
+def test_a_refusal_says_the_same_whether_there_are_prices_or_not(house: House) -> None:
+    refused = [(by, action) for by in ACTORS for action in RULES if not allowed(action, "R3", by)]
+    absent = [_whole(house, by, action) for by, action in refused]
 
     asyncio.run(house.container.prices().change.set("R3", PIZZA, by=ADMIN))
 
-    assert repr(asyncio.run(_whole(house, by, action))) == absent
+    assert [_whole(house, by, action) for by, action in refused] == absent
 
 
-async def _whole(house: House, by: Actor, action: str) -> Any:
+def _whole(house: House, by: Actor, action: str) -> Any:
     method, path, body, _ = ROUTES[action]
-    return (await house.request(by, method, f"/v1/restaurants/R3/{path}", body)).whole
+    return asyncio.run(house.request(by, method, f"/v1/restaurants/R3/{path}", body)).whole
 
 
 def test_every_route_command_and_method_has_a_rule() -> None:
