@@ -1,6 +1,10 @@
-"""A command line that changes something has an audit line; a command of an order has its use-case's."""
+"""A command line says which database it uses, and has an audit line if it changes something.
+
+A command of an order has the line of its use-case.
+"""
 
 import json
+import shutil
 from getpass import getuser
 from pathlib import Path
 from typing import Any
@@ -8,8 +12,9 @@ from typing import Any
 import pytest
 from orderflow.entrypoints.cli.main import UNAUDITED, command_of
 
-from tests.support.commands import CommandLine, order_json
-from tests.support.every_command import PROCESSES, arguments, commands
+from tests.doors.cli.test_which_database import WITHOUT_DATABASE
+from tests.support.commands import CommandLine, CommandResult, order_json
+from tests.support.every_command import PROCESSES, Command, arguments, commands
 
 
 def audit_lines(said: str) -> list[dict[str, Any]]:
@@ -112,20 +117,25 @@ OTHERWISE = {("orders", "import"): 11}
 """Commands that ask for more than one thing: each order of a file has a line, and the file another."""
 
 
-@pytest.mark.parametrize("command", sorted(set(commands()) - PROCESSES), ids=" ".join)
-def test_each_command_has_one_line_whatever_the_level_is(
-    lived: CommandLine, small_day: Path, tmp_path: Path, command: tuple[str, ...]
-) -> None:
-    (tmp_path / "small").symlink_to(small_day)
-    quiet = CommandLine(lived.database_url, {"ORDERFLOW_LOG_LEVEL": "error"})
+@pytest.fixture(scope="module", params=sorted(set(commands()) - PROCESSES), ids=" ".join)
+def run(
+    request: pytest.FixtureRequest, lived_database: Path, small_day: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Command, CommandLine, CommandResult]:
+    """Each command, run on a copy of the lived day while only errors are logged."""
+    command, folder = request.param, tmp_path_factory.mktemp("run")
+    (folder / "small").symlink_to(small_day)
+    file = shutil.copy(lived_database, folder / "lived.db")
+    quiet = CommandLine(f"sqlite:///{file}", {"ORDERFLOW_LOG_LEVEL": "error"})
     given = {
         ("orders", "create"): order_json("planted"),
         ("orders", "import"): "\n".join(map(order_json, "abcdefghij")),
         ("prices", "import"): "itemId,name,price\nF1,Pizza,12.50\n",
     }
+    return command, quiet, quiet(*arguments(command, folder), stdin=given.get(command, ""))
 
-    answer = quiet(*arguments(command, tmp_path), stdin=given.get(command, ""))
 
+def test_each_command_has_one_line_whatever_the_level_is(run: tuple[Command, CommandLine, CommandResult]) -> None:
+    command, _, answer = run
     lines = [line for line in audit_lines(answer.err) if line["door"] == "cli"]
     expected = OTHERWISE.get(command, int(command in BY_USE_CASE or command not in UNAUDITED))
     assert len(lines) == expected, answer
@@ -133,3 +143,9 @@ def test_each_command_has_one_line_whatever_the_level_is(
         assert lines[-1]["action"] == " ".join(command)
         assert (lines[-1]["outcome"] == "ok") == (answer.code == 0)
     assert "@" not in repr(lines)
+
+
+def test_every_command_says_which_database_it_uses(run: tuple[Command, CommandLine, CommandResult]) -> None:
+    command, cli, answer = run
+
+    assert (f"database: {cli.database_url}\n" in answer.err) is (command not in WITHOUT_DATABASE), answer

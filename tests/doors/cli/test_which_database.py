@@ -1,4 +1,4 @@
-"""A command says which database it uses, and only a command that writes something creates one."""
+"""Only a command that writes something creates a database, and none touches that of another application."""
 
 import os
 import sqlite3
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import CommandLine, order_json
-from tests.support.every_command import PROCESSES, Command, arguments, commands
+from tests.support.every_command import Command, arguments, commands
 
 CREATING = {
     ("orders", "create"),
@@ -46,13 +46,6 @@ def test_no_other_command_creates_a_database(tmp_path: Path, monkeypatch: pytest
     assert (answer.code, answer.out) == (1, ""), answer
     assert "there is no database at sqlite:///orderflow.db" in answer.err
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("command", sorted(set(commands()) - WITHOUT_DATABASE - PROCESSES), ids=" ".join)
-def test_every_command_says_which_database_it_uses(cli: CommandLine, small_day: Path, command: Command) -> None:
-    answer = cli("--json", *arguments(command, small_day.parent), stdin=order_json())
-
-    assert f"database: {cli.database_url}\n" in answer.err, answer
 
 
 @pytest.mark.parametrize(
