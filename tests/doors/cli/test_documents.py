@@ -31,7 +31,7 @@ def test_the_elements_of_an_array_are_found_in_parts_of_any_size(
     assert [json.loads(content or b"") for _, content in divided(data, size, 100_000)] == elements
 
 
-@given(lists(dictionaries(text(), values), max_size=6), integers(1, 40))
+@given(lists(dictionaries(text(), values, max_size=3), max_size=6), integers(1, 40))
 def test_lines_are_found_in_parts_of_any_size(documents: list[object], size: int) -> None:
     data = "".join(json.dumps(each) + "\n" for each in documents).encode()
 
