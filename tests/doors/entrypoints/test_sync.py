@@ -253,7 +253,8 @@ def test_closing_raises_the_error_that_ended_a_consumer(mocker: Any) -> None:
         flow.close()
 
 
-def test_a_process_that_ends_with_open_flows_ends(tmp_path: Path) -> None:
+def test_a_process_that_ends_with_open_flows_closes_them_and_ends(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/o.db"
     ended = run(
         """
 flows = [OrderFlow.open_sync(url, consumers=["notifications", "analytics", "inventory"]) for url in sys.argv[1:]]
@@ -261,26 +262,14 @@ for flow in flows:
     flow.on("order.created", name="kitchen")(lambda event: None)
     flow.create_order(**order)
     flow.settled()
+while not flow._thread.call(flow._target.container.storage().processes.all):
+    pass
 print("ends", flush=True)
 """,
         "memory://",
-        f"sqlite:///{tmp_path}/o.db",
-    )
-
-    assert (ended.returncode, ended.stdout.split()[-1:], "Error" in ended.stderr) == (0, ["ends"], False), ended.stderr
-
-
-def test_a_process_that_ends_closes_its_flow(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/o.db"
-    ended = run(
-        """
-flow = OrderFlow.open_sync(sys.argv[1])
-while not flow._thread.call(flow._target.container.storage().processes.all):
-    pass
-""",
         url,
     )
-    assert ended.returncode == 0, ended.stderr
+    assert (ended.returncode, ended.stdout.split()[-1:], "Error" in ended.stderr) == (0, ["ends"], False), ended.stderr
 
     with OrderFlow.open_sync(url) as flow:
         running = flow._thread.call(flow._target.container.storage().processes.all)
@@ -288,7 +277,7 @@ while not flow._thread.call(flow._target.container.storage().processes.all):
     assert [known.process.pid for known in running if known.process.pid != os.getpid()] == []
 
 
-def test_a_forked_process_has_to_open_its_own(tmp_path: Path) -> None:
+def test_a_forked_process_has_to_open_its_own_after_the_fork(tmp_path: Path) -> None:
     ended = run(
         """
 flow = OrderFlow.open_sync(sys.argv[1], consumers=["analytics"])
@@ -304,28 +293,14 @@ if (child := os.fork()) == 0:
     flow.close()
     with OrderFlow.in_memory_sync() as mine:
         mine.create_order(**order)
-    sys.exit(7)
-_, status = os.waitpid(child, 0)
-flow.create_order(**order)
-print(os.waitstatus_to_exitcode(status), len(flow.list_orders().orders), flush=True)
-""",
-        f"sqlite:///{tmp_path}/o.db",
-    )
-
-    assert (ended.returncode, ended.stdout.split()[-2:]) == (0, ["7", "2"]), ended.stderr
-
-
-def test_a_sqlite_file_that_was_open_before_the_fork_is_refused_in_the_child(tmp_path: Path) -> None:
-    ended = run(
-        """
-flow = OrderFlow.open_sync(sys.argv[1])
-if (child := os.fork()) == 0:
     try:
         OrderFlow.open_sync(sys.argv[1])
     except Exception as refused:
         print(type(refused).__name__, refused, flush=True)
-    os._exit(0)
-os.waitpid(child, 0)
+    sys.exit(7)
+_, status = os.waitpid(child, 0)
+flow.create_order(**order)
+print(os.waitstatus_to_exitcode(status), len(flow.list_orders().orders), flush=True)
 flow.close()
 if (child := os.fork()) == 0:
     with OrderFlow.open_sync(sys.argv[1]) as mine:
@@ -336,9 +311,10 @@ os.waitpid(child, 0)
         f"sqlite:///{tmp_path}/o.db",
     )
 
-    refused, allowed = ended.stdout.splitlines()
+    assert ended.returncode == 0, ended.stderr
+    refused, parent, allowed = ended.stdout.splitlines()[-3:]
     assert refused.startswith("NotConfigured this process was forked while the SQLite database was open")
-    assert allowed == "waiting_for_shipper"
+    assert (parent, allowed) == ("7 2", "waiting_for_shipper")
 
 
 @pytest.mark.parametrize("start", ["fork", "spawn"])
