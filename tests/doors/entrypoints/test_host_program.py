@@ -101,8 +101,8 @@ def inside():
 """,
     "deep in its own stack": """
 import sys
-def deep(main, left=600):
-    return asyncio.run(main()) if left == 0 else deep(main, left - 1)
+def deep(main, left=600, run=run):
+    return run(main) if left == 0 else deep(main, left - 1)
 run = deep
 """,
     "signal handlers of its own": """
@@ -250,6 +250,7 @@ PROGRAMS = [
     ),
     (
         "a decimal context that hides errors",
+        "uvloop",
         "deep in its own stack",
         "no hook for exceptions that cannot be raised",
         "a handler of exceptions of the event loop that raises",
@@ -257,8 +258,14 @@ PROGRAMS = [
         "a time zone of its own",
     ),
     ("a working directory that was removed before the import", "a thread of its own", "closed standard streams"),
-    ("uvloop", "standard streams that raise", "a working directory that is removed"),
-    ("the event loop policy of uvloop", "asyncio's debug mode", "a far time zone", "hash seed and optimization"),
+    (
+        "the event loop policy of uvloop",
+        "asyncio's debug mode",
+        "standard streams that raise",
+        "a working directory that is removed",
+        "a far time zone",
+        "hash seed and optimization",
+    ),
 ]
 """Settings of applications, several at a time: a process each would take a minute."""
 
