@@ -1,6 +1,7 @@
 """``orderflow prices`` sets, lists, imports and removes; an import is whole or nothing."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,14 @@ FULL = "F1,Pizza,12.50,EUR,true,\n"
 def listed(cli: CommandLine) -> list[dict[str, Any]]:
     prices: list[dict[str, Any]] = cli.json("prices", "list", "R7")["prices"]
     return prices
+
+
+@pytest.fixture(scope="module")
+def priced(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> CommandLine:
+    """Commands on a database with one price, for tests that change nothing."""
+    cli = CommandLine(f"sqlite:///{shutil.copy(empty_database, tmp_path_factory.mktemp('priced'))}")
+    cli.json("prices", "set", "R7", "F1", "--name", "Pizza", "--price", "12.50")
+    return cli
 
 
 def test_what_is_not_given_stays_as_it_is(cli: CommandLine) -> None:
@@ -63,15 +72,12 @@ def test_what_is_not_given_stays_as_it_is(cli: CommandLine) -> None:
     ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else str(value),
 )
 def test_a_refused_command_ends_with_its_code_and_changes_nothing(
-    cli: CommandLine, arguments: list[str], code: int
+    priced: CommandLine, arguments: list[str], code: int
 ) -> None:
-    cli.json("prices", "set", "R7", "F1", "--name", "Pizza", "--price", "12.50")
-    before = listed(cli)
-
-    answer = cli("prices", *arguments)
+    answer = priced("prices", *arguments)
 
     assert (answer.code, "Traceback" in answer.err) == (code, False)
-    assert listed(cli) == before
+    assert [(price["itemId"], price["name"], price["price"]) for price in listed(priced)] == [("F1", "Pizza", 12.50)]
 
 
 @pytest.mark.parametrize(
