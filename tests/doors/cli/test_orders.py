@@ -157,15 +157,6 @@ def test_an_id_with_spaces_is_refused(cli: CommandLine) -> None:
     assert "correlation id" in answer.err
 
 
-def test_an_amount_with_more_decimals_than_its_currency_is_refused(cli: CommandLine) -> None:
-    line = {"foodId": "F1", "foodName": "Pizza", "price": 12.5, "quantity": 1}
-
-    answer = cli("orders", "create", "-", stdin=order_json(currency="JPY", orderDetails=[line]))
-
-    assert (answer.code, answer.out) == (2, "")
-    assert "at most 0 decimals in JPY" in answer.err
-
-
 def test_a_file_of_an_order_may_begin_with_a_byte_order_mark(cli: CommandLine, tmp_path: Path) -> None:
     file = tmp_path / "order.json"
     file.write_text("\ufeff" + order_json(), encoding="utf-8")

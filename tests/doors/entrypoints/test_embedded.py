@@ -34,7 +34,6 @@ from orderflow import (
 )
 from orderflow.application.analytics.analyse import Analyse
 from orderflow.application.consuming.log_source import LogEventSource
-from orderflow.application.log_lines import EACH
 from orderflow.application.request_context import current_request, is_traceparent
 from orderflow.domain.events import OrderCreated
 from orderflow.entrypoints import embedded_consumers
@@ -1029,24 +1028,3 @@ async def test_arguments_that_would_be_ignored_are_refused(given: dict[str, Any]
     with pytest.raises(InvalidInput, match=refused):
         async with OrderFlow.open(**given):
             pytest.fail("it opened")
-
-
-async def test_a_command_of_an_application_has_an_audit_line_and_its_event_says_by_whom(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    caplog.set_level("INFO", "orderflow.audit")
-    async with OrderFlow.in_memory(consumers=()) as flow:
-        order = await flow.create_order(
-            customer_id="C1", restaurant_id="R1", lines=pizzas(), currency="EUR", by=Actor.parse("customer:C1")
-        )
-        [created] = await flow.timeline(order.id)
-
-    [line] = [line for record in caplog.records if record.name == "orderflow.audit" for line in getattr(record, EACH)]
-    assert (line["door"], line["actor"], line["action"], line["outcome"]) == (
-        "process",
-        "customer:C1",
-        "create_order",
-        "ok",
-    )
-    assert isinstance(created.event, OrderCreated)
-    assert created.event.by == "C1"
