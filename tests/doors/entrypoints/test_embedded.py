@@ -329,11 +329,14 @@ async def test_a_closed_flow_says_so(tmp_path: Path) -> None:
 
 
 async def test_an_application_may_name_who_acts() -> None:
+    customer = Actor.parse("customer:C1")
     async with OrderFlow.in_memory() as flow:
-        await placed(flow, "O1")
+        await placed(flow, "O1", by=customer)
 
+        [created] = await flow.timeline("O1")
+        assert cast("OrderCreated", created.event).by == "C1"
         with pytest.raises(NotPermitted):
-            await flow.transition_order_state("O1", "preparing", by=Actor.parse("customer:C1"))
+            await flow.transition_order_state("O1", "preparing", by=customer)
         with pytest.raises(OrderNotFound):
             await flow.get_order("O1", by=Actor.parse("customer:C2"))
 
