@@ -9,12 +9,17 @@ import pytest
 from orderflow.application.log_lines import EACH
 from orderflow.domain.errors import StorageUnavailable
 from orderflow.entrypoints.http import log_limit
-from orderflow.entrypoints.http.log_limit import LINES
 
 from tests.support.door import Installation, calling, placed
 from tests.support.waiting import eventually_async
 
+LINES = 10
 FLOOD = 2 * LINES
+
+
+@pytest.fixture(autouse=True)
+def few_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_limit, "LINES", LINES)
 
 
 @pytest.fixture
