@@ -10,11 +10,10 @@ from httpx import AsyncClient
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.strategies import booleans
 from jsonschema import Draft202012Validator
+from litestar import Litestar
 from schemathesis import checks
 
 from tests.support.door import BOSS, FEATURES, Installation, as_local, calling, placed
-
-pytestmark = pytest.mark.features(*FEATURES)
 
 PROMISES = [
     checks.not_a_server_error,
@@ -27,12 +26,23 @@ PROMISES = [
 ]
 
 
-@pytest.fixture
-async def document(boss: AsyncClient) -> dict[str, Any]:
-    answer = await boss.get("/openapi.json")
+async def described(app: Litestar) -> dict[str, Any]:
+    async with calling(app) as client:
+        answer = await client.get("/openapi.json")
     assert answer.headers["content-type"] == "application/vnd.oai.openapi+json"
     body: dict[str, Any] = answer.json()
     return body
+
+
+@pytest.fixture(scope="module")
+def app() -> Litestar:
+    """The application with all features, in which nothing is done."""
+    return Installation().app(features=FEATURES)
+
+
+@pytest.fixture(scope="module")
+def document(app: Litestar) -> dict[str, Any]:
+    return asyncio.run(described(app))
 
 
 def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -43,8 +53,7 @@ def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-def test_the_document_has_exactly_the_routes(installation: Installation, document: dict[str, Any]) -> None:
-    app = installation.app(features=FEATURES)
+def test_the_document_has_exactly_the_routes(app: Litestar, document: dict[str, Any]) -> None:
     routes = {
         f"{method} {re.sub(r':str', '', route.path)}"
         for route in app.routes
@@ -67,8 +76,7 @@ def test_the_document_is_openapi_3_1_with_both_security_schemes(document: dict[s
 
 
 async def test_the_actor_header_is_not_documented_if_it_is_not_trusted(installation: Installation) -> None:
-    async with calling(installation.app(features=FEATURES, trust_actor_header=False)) as client:
-        document = (await client.get("/openapi.json")).json()
+    document = await described(installation.app(trust_actor_header=False))
 
     assert list(document["components"]["securitySchemes"]) == ["token"]
 
@@ -134,7 +142,7 @@ def api() -> Any:
     async def prepare() -> dict[str, Any]:
         async with calling(app) as client:
             await placed(client)
-            return without_security((await client.get("/openapi.json")).json())
+        return without_security(await described(app))
 
     schema = schemathesis.openapi.from_dict(asyncio.run(prepare()))
     schema.app = as_local(app)
@@ -182,10 +190,8 @@ def bounded(examples: int) -> settings:
 
 
 async def test_an_application_without_a_feature_describes_the_others(installation: Installation) -> None:
-    async with calling(installation.app(streams=None)) as client:
-        answer = await client.get("/openapi.json")
+    paths = (await described(installation.app(streams=None)))["paths"]
 
-    paths = answer.json()["paths"]
     assert "/v1/orders" in paths
     assert not {"/v1/stream", "/v1/analytics/states", "/v1/webhook-endpoints"} & paths.keys()
 

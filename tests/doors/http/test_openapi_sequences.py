@@ -29,7 +29,7 @@ from orderflow.domain.consent import RestaurantOrders
 from orderflow.domain.currency import MINOR_UNITS
 from orderflow.domain.payment import PaymentMethod
 
-from tests.doors.http.test_openapi import PROMISES, without_security
+from tests.doors.http.test_openapi import PROMISES, described, without_security
 from tests.support.door import BOSS, CUSTOMER, FEATURES, RESTAURANT, SHIPPER, Installation, an_order, as_local, calling
 
 SEQUENCES = os.environ.get("ORDERFLOW_TEST_SEQUENCES")
@@ -83,16 +83,12 @@ def test_every_response_in_a_sequence_of_requests_in_all_roles_is_as_documented(
     app = Installation(restaurants=RestaurantOrders.ALL).app(features=FEATURES, limits={"requests_per_second": 100_000})
     answered: Counter[tuple[str, int]] = Counter()
 
-    async def prepare() -> dict[str, Any]:
-        async with calling(app) as client:
-            return without_security((await client.get("/openapi.json")).json())
-
     async def place() -> str:
         async with calling(app) as client:
             response = await client.post("/v1/orders", json=an_order())
             return str(response.json()["orderId"])
 
-    schema = schemathesis.openapi.from_dict(asyncio.run(prepare())).exclude(path_regex=OTHERS)
+    schema = schemathesis.openapi.from_dict(without_security(asyncio.run(described(app)))).exclude(path_regex=OTHERS)
     schema.app = as_local(app)
     operations = [result.ok() for result in schema.get_all_operations()]
     by_label = {each.label: each for each in operations}
