@@ -13,9 +13,7 @@ from orderflow.application.orders.write_set import WriteSet
 from orderflow.domain.errors import Conflict
 from orderflow.domain.text import shown
 
-from tests.support.door import FEATURES, Installation, an_order, calling, placed
-
-pytestmark = pytest.mark.features(*FEATURES)
+from tests.support.door import Installation, an_order, calling, placed
 
 
 @contextmanager
@@ -189,6 +187,7 @@ async def test_a_declined_card_is_not_charged_again_for_its_key(installation: In
     ],
 )
 @pytest.mark.parametrize("header", ["Idempotency-Key", "If-Match"])
+@pytest.mark.features("webhooks", "customers", "operations")
 async def test_a_header_that_is_not_compared_is_refused(
     boss: AsyncClient, method: str, path: str, body: dict[str, Any] | None, header: str
 ) -> None:
