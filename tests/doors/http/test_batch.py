@@ -175,16 +175,16 @@ async def test_a_key_of_the_whole_batch_is_refused(boss: AsyncClient) -> None:
     [b"", b"null", b"{}", b"[", b"[1", b"[] []", b"\xff", 100_000 * b"[", b"[" + 1_000 * b"1," + b"1]", b"[]"],
     ids=range(10),
 )
-async def test_what_is_no_array_of_orders_is_refused_as_a_whole(boss: AsyncClient, body: bytes) -> None:
-    document = problem(await boss.post(PATH, content=body, headers=JSON), 400, "invalid_input")
+async def test_what_is_no_array_of_orders_is_refused_as_a_whole(visitor: AsyncClient, body: bytes) -> None:
+    document = problem(await visitor.post(PATH, content=body, headers=JSON), 400, "invalid_input")
 
     assert document["errors"][0]["pointer"] == ""
     assert "1 to 1000 orders" in document["errors"][0]["allowed"]
 
 
 @pytest.mark.parametrize("body", [b"", b"\n \r\n", 1_001 * b"1\n", 1_001 * b"1\r\n\n"], ids=range(4))
-async def test_no_lines_and_too_many_are_refused_as_a_whole(boss: AsyncClient, body: bytes) -> None:
-    problem(await boss.post(PATH, content=body, headers=LINES), 400, "invalid_input")
+async def test_no_lines_and_too_many_are_refused_as_a_whole(visitor: AsyncClient, body: bytes) -> None:
+    problem(await visitor.post(PATH, content=body, headers=LINES), 400, "invalid_input")
 
 
 async def test_a_malformed_line_fails_alone_and_empty_lines_do_not_count(boss: AsyncClient) -> None:
@@ -212,8 +212,10 @@ async def test_a_thousand_orders_are_one_batch(installation: Installation, send:
         ({**LINES, "If-Match": "*"}, 400),
     ],
 )
-async def test_other_types_and_conditions_are_refused(boss: AsyncClient, headers: dict[str, str], status: int) -> None:
-    answer = await boss.post(PATH, content=b"[]", headers=headers)
+async def test_other_types_and_conditions_are_refused(
+    visitor: AsyncClient, headers: dict[str, str], status: int
+) -> None:
+    answer = await visitor.post(PATH, content=b"[]", headers=headers)
 
     assert answer.status_code == status
     if status == 415 and "content-encoding" not in headers:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from httpx import AsyncClient, Response
+from litestar import Litestar
 from orderflow.domain.errors import InvalidInput
 from orderflow.entrypoints.http.cors import EXPOSED_HEADERS, REQUEST_HEADERS
 from orderflow.entrypoints.settings_source import load_settings
@@ -14,11 +15,20 @@ SHOP, OTHER = "https://shop.example.com", "https://evil.example.com"
 PREFLIGHT = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "authorization,if-match"}
 
 
+@pytest.fixture(scope="module")
+def shared() -> tuple[Installation, Litestar]:
+    installation = Installation()
+    return installation, installation.app(
+        features=["analytics", "board"],
+        cors_origins=[SHOP, "http://localhost:3000"],
+        limits={"requests_per_second": 100_000},
+    )
+
+
 @pytest.fixture
-async def client(installation: Installation) -> AsyncIterator[AsyncClient]:
-    async with calling(
-        installation.app(features=["analytics", "board"], cors_origins=[SHOP, "http://localhost:3000"])
-    ) as calls:
+async def client(shared: tuple[Installation, Litestar]) -> AsyncIterator[AsyncClient]:
+    installation, app = shared
+    async with calling(app) as calls:
         del calls.headers["X-Actor"]
         calls.headers["Authorization"] = f"Bearer {await installation.token(BOSS)}"
         yield calls

@@ -42,28 +42,28 @@ async def test_a_change_of_the_current_version_is_made(
 
 
 @pytest.mark.parametrize("condition", ["1", 'W/"1"', '"1", "2"', '"one"', '"01"', "", '"99999999999999999999"'])
-async def test_an_invalid_condition_is_named(boss: AsyncClient, condition: str) -> None:
-    await placed(boss)
+async def test_an_invalid_condition_is_named(visitor: AsyncClient, condition: str) -> None:
+    await placed(visitor)
 
-    answer = await boss.patch("/v1/orders/O1/state", json={"state": "preparing"}, headers={"If-Match": condition})
+    answer = await visitor.patch("/v1/orders/O1/state", json={"state": "preparing"}, headers={"If-Match": condition})
 
     assert answer.status_code == 400
     assert [fault["header"] for fault in answer.json()["errors"]] == ["If-Match"]
 
 
 @pytest.mark.parametrize("condition", ['"1"', 'W/"1"', '"7", "1"', "*"])
-async def test_a_version_that_the_caller_has_is_304(boss: AsyncClient, condition: str) -> None:
-    await placed(boss)
+async def test_a_version_that_the_caller_has_is_304(visitor: AsyncClient, condition: str) -> None:
+    await placed(visitor)
 
-    answer = await boss.get("/v1/orders/O1", headers={"If-None-Match": condition})
+    answer = await visitor.get("/v1/orders/O1", headers={"If-None-Match": condition})
 
     assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", '"1"')
 
 
 @pytest.mark.parametrize("condition", ['"2"', '"11"', "1", ""])
-async def test_a_version_that_the_caller_does_not_have_is_returned(boss: AsyncClient, condition: str) -> None:
-    await placed(boss)
+async def test_a_version_that_the_caller_does_not_have_is_returned(visitor: AsyncClient, condition: str) -> None:
+    await placed(visitor)
 
-    answer = await boss.get("/v1/orders/O1", headers={"If-None-Match": condition})
+    answer = await visitor.get("/v1/orders/O1", headers={"If-None-Match": condition})
 
     assert (answer.status_code, answer.json()["version"]) == (200, 1)

@@ -48,11 +48,11 @@ class House:
 
 
 @pytest.fixture
-async def house(installation: Installation) -> AsyncIterator[House]:
+async def house(installation: Installation, features: tuple[str, ...]) -> AsyncIterator[House]:
     provider, clock = IdentityProvider(), Clock()
     await provider.start()
     keys = KeySet(provider.issuer, clock=clock, pause_seconds=0.0)
-    app = installation.app(features=["analytics"], identity=OidcTokens(keys, AUDIENCE, Claims()))
+    app = installation.app(features=features, identity=OidcTokens(keys, AUDIENCE, Claims()))
     async with calling(app) as client:
         del client.headers["X-Actor"]
         yield House(provider, keys, client, clock)
@@ -66,6 +66,7 @@ def problem(answer: Response, status: int) -> str:
     return str(answer.json()["detail"])
 
 
+@pytest.mark.features("analytics")
 @pytest.mark.parametrize("kind", [SigningKey.rsa, SigningKey.ec, SigningKey.ed25519])
 async def test_a_token_of_the_provider_identifies_the_caller(house: House, kind: Any) -> None:
     house.provider.keys = [kind("k1")]
@@ -238,17 +239,17 @@ LIES = {
 }
 
 
-@pytest.mark.parametrize("lie", LIES)
-async def test_a_token_that_is_not_as_it_must_be_is_refused(house: House, lie: str) -> None:
+async def test_a_token_that_is_not_as_it_must_be_is_refused(house: House) -> None:
     assert (await house.ask(house.provider.token())).status_code == 200
-    house.later()
 
-    answer = await house.ask(LIES[lie](house.provider))
+    for name, lie in LIES.items():
+        house.later()
+        answer = await house.ask(lie(house.provider))
 
-    assert "the token is invalid" in problem(answer, 401)
-    assert 'error="invalid_token"' in answer.headers["www-authenticate"]
-    assert len(answer.text) < 1_000
-    assert (await house.ask(house.provider.token())).status_code == 200
+        assert "the token is invalid" in problem(answer, 401), name
+        assert 'error="invalid_token"' in answer.headers["www-authenticate"], name
+        assert len(answer.text) < 1_000, name
+        assert (await house.ask(house.provider.token())).status_code == 200, name
 
 
 RSA_KEY = SigningKey.rsa("rsa")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from httpx import AsyncClient
+from litestar import Litestar
 from orderflow.application.log_lines import EACH
 from orderflow.domain.prices import MAX_PRICES
 
@@ -19,6 +20,12 @@ PIZZA = {"name": "Pizza", "price": 12.5}
 @pytest.fixture
 def installation() -> Installation:
     return Installation(listed=True)
+
+
+@pytest.fixture(scope="module")
+def shared() -> Litestar:
+    """An application for tests to which no list has to be empty."""
+    return Installation(listed=True).app(features=["prices"])
 
 
 @pytest.fixture
@@ -136,8 +143,9 @@ async def test_each_price_that_is_not_allowed_is_named_and_none_is_stored(kitche
     ],
     ids=lambda value: str(value)[:60],
 )
-async def test_a_hostile_list_is_refused_or_stored_as_it_is(kitchen: AsyncClient, body: bytes, status: int) -> None:
-    answer = await kitchen.put(LIST, content=body, headers={"Content-Type": "application/json"})
+async def test_a_hostile_list_is_refused_or_stored_as_it_is(shared: Litestar, body: bytes, status: int) -> None:
+    async with calling(shared, RESTAURANT) as kitchen:
+        answer = await kitchen.put(LIST, content=body, headers={"Content-Type": "application/json"})
 
     assert answer.status_code == status
     assert len(answer.content) < 50_000
@@ -155,8 +163,9 @@ async def test_a_list_has_an_end(kitchen: AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("headers", [{"Idempotency-Key": "K1"}, {"If-None-Match": "*"}, {"If-Match": "3"}])
-async def test_a_header_that_is_not_compared_is_refused(kitchen: AsyncClient, headers: dict[str, str]) -> None:
-    answer = await kitchen.put(f"{LIST}/F1", json=PIZZA, headers=headers)
+async def test_a_header_that_is_not_compared_is_refused(shared: Litestar, headers: dict[str, str]) -> None:
+    async with calling(shared, RESTAURANT) as kitchen:
+        answer = await kitchen.put(f"{LIST}/F1", json=PIZZA, headers=headers)
 
     assert (answer.status_code, answer.json()["errors"][0]["header"]) == (400, next(iter(headers)))
 
@@ -174,8 +183,8 @@ async def test_a_header_that_is_not_compared_is_refused(kitchen: AsyncClient, he
         ("/v1/restaurants/2024%2F5/prices", 200),
     ],
 )
-async def test_a_path_names_a_restaurant_or_nothing(installation: Installation, path: str, status: int) -> None:
-    async with calling(installation.app(features=["prices"]), BOSS) as boss:
+async def test_a_path_names_a_restaurant_or_nothing(shared: Litestar, path: str, status: int) -> None:
+    async with calling(shared, BOSS) as boss:
         answer = await boss.get(path)
 
     assert answer.status_code == status

@@ -81,6 +81,7 @@ LINE = {"foodId": "F1", "foodName": "Pizza", "price": 12.5, "quantity": 2}
         (an_order(totalprice=28), "/totalprice"),
         (an_order(**{"a/b~c": 1}), "/a~1b~0c"),
         (an_order(currency="dollars"), "/currency"),
+        (an_order(currency="ZZZ"), "/currency"),
         (an_order(paymentMethod="shells"), "/paymentMethod"),
         (an_order(paymentMethod="card"), "/cardToken"),
         (an_order(cardToken="tok_success"), "/cardToken"),
@@ -89,8 +90,8 @@ LINE = {"foodId": "F1", "foodName": "Pizza", "price": 12.5, "quantity": 2}
         ([], ""),
     ],
 )
-async def test_the_error_of_an_invalid_body_has_a_pointer(boss: AsyncClient, body: object, pointer: str) -> None:
-    answer = await boss.post("/v1/orders", json=body)
+async def test_the_error_of_an_invalid_body_has_a_pointer(visitor: AsyncClient, body: object, pointer: str) -> None:
+    answer = await visitor.post("/v1/orders", json=body)
 
     (error,) = problem(answer, 400, "invalid_input")["errors"]
     assert error["pointer"] == pointer
@@ -116,8 +117,8 @@ async def test_the_error_of_an_unknown_field_lists_the_known_ones(boss: AsyncCli
         b"null",
     ],
 )
-async def test_a_body_that_is_not_a_json_object_is_refused(boss: AsyncClient, content: bytes) -> None:
-    answer = await boss.post("/v1/orders", content=content, headers={"Content-Type": "application/json"})
+async def test_a_body_that_is_not_a_json_object_is_refused(visitor: AsyncClient, content: bytes) -> None:
+    answer = await visitor.post("/v1/orders", content=content, headers={"Content-Type": "application/json"})
 
     problem(answer, 400, "invalid_input")
 
@@ -154,15 +155,7 @@ async def test_a_refused_command_has_its_guard_and_what_would_fulfil_it(boss: As
 @pytest.mark.parametrize(
     ("actor", "method", "path", "body", "status", "code"),
     [
-        (RESTAURANT, "PATCH", "O1/state", {"state": "delivered"}, 409, "illegal_transition"),
-        (CUSTOMER, "PATCH", "O1/state", {"state": "preparing"}, 403, "not_permitted"),
-        (CUSTOMER, "PUT", "O1/shipper", {"shipperId": "S3"}, 403, "not_permitted"),
-        (CUSTOMER, "POST", "O1/payment", {}, 403, "not_permitted"),
         (CUSTOMER, "POST", "O1/cancel", {"reason": ""}, 409, "guard_failed"),
-        ("customer:C2", "POST", "O1/cancel", {"reason": "mine"}, 404, "order_not_found"),
-        ("customer:C2", "GET", "O1", None, 404, "order_not_found"),
-        ("customer:C2", "GET", "O1/timeline", None, 404, "order_not_found"),
-        ("customer:C2", "GET", "O1/stream", None, 404, "order_not_found"),
         (CUSTOMER, "GET", "O2", None, 404, "order_not_found"),
         (CUSTOMER, "GET", "two%20words", None, 404, "order_not_found"),
         (CUSTOMER, "GET", "%00", None, 404, "order_not_found"),
@@ -174,27 +167,13 @@ async def test_a_refused_command_has_its_guard_and_what_would_fulfil_it(boss: As
     ],
 )
 async def test_each_route_refuses_with_its_own_code(
-    boss: AsyncClient, actor: str, method: str, path: str, body: object, status: int, code: str
+    visitor: AsyncClient, actor: str, method: str, path: str, body: object, status: int, code: str
 ) -> None:
-    await placed(boss)
+    await placed(visitor)
 
-    answer = await boss.request(method, f"/v1/orders/{path}", json=body, headers={"X-Actor": actor})
+    answer = await visitor.request(method, f"/v1/orders/{path}", json=body, headers={"X-Actor": actor})
 
     problem(answer, status, code)
-
-
-async def test_an_id_that_is_taken_by_another_order_is_a_conflict(boss: AsyncClient) -> None:
-    await placed(boss)
-
-    answer = await boss.post("/v1/orders", json=an_order(orderId="O1", userId="C2"))
-
-    problem(answer, 409, "order_exists")
-
-
-async def test_an_order_for_another_customer_is_refused(boss: AsyncClient) -> None:
-    answer = await boss.post("/v1/orders", json=an_order(userId="C2"), headers={"X-Actor": CUSTOMER})
-
-    problem(answer, 403, "not_permitted")
 
 
 async def test_an_unknown_path_is_a_problem_document(boss: AsyncClient) -> None:
@@ -204,26 +183,11 @@ async def test_an_unknown_path_is_a_problem_document(boss: AsyncClient) -> None:
         problem(answer, 404, "not_found")
 
 
-async def test_the_error_of_a_method_lists_the_allowed_ones(boss: AsyncClient) -> None:
-    answer = await boss.delete("/v1/orders")
-
-    assert problem(answer, 405, "method_not_allowed")["detail"].startswith("DELETE is not allowed; allowed methods: ")
-    assert {"GET", "POST"} <= set(answer.headers["allow"].split(", "))
-
-
 @pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "", "application/jsonp"])
-async def test_a_body_of_another_media_type_is_refused(boss: AsyncClient, media_type: str) -> None:
-    answer = await boss.post("/v1/orders", content=json.dumps(an_order()), headers={"Content-Type": media_type})
+async def test_a_body_of_another_media_type_is_refused(visitor: AsyncClient, media_type: str) -> None:
+    answer = await visitor.post("/v1/orders", content=json.dumps(an_order()), headers={"Content-Type": media_type})
 
     problem(answer, 415, "unsupported_media_type")
-
-
-async def test_a_charset_parameter_is_accepted(boss: AsyncClient) -> None:
-    headers = {"Content-Type": "application/json; charset=utf-8"}
-
-    answer = await boss.post("/v1/orders", content=json.dumps(an_order()), headers=headers)
-
-    assert answer.status_code == 201
 
 
 async def test_a_body_is_refused_by_its_content_length(installation: Installation) -> None:

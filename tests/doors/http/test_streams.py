@@ -191,9 +191,9 @@ async def test_the_last_message_says_that_the_server_stops(installation: Install
     ],
 )
 async def test_a_parameter_that_is_not_allowed_is_named(
-    boss: AsyncClient, query: str, headers: dict[str, str], named: str
+    visitor: AsyncClient, query: str, headers: dict[str, str], named: str
 ) -> None:
-    answer = await boss.get(f"/v1/stream{query}", headers=headers)
+    answer = await visitor.get(f"/v1/stream{query}", headers=headers)
 
     assert answer.status_code == 400
     [fault] = answer.json()["errors"]

@@ -148,8 +148,8 @@ async def test_events_are_sent_again(boss: AsyncClient, receiver: Receiver, inst
         ("/nobody/disable", {"reason": " "}, 404),
     ],
 )
-async def test_what_is_wrong_is_refused(boss: AsyncClient, path: str, body: Any, status: int) -> None:
-    answer = await boss.post(AT + path, json=body)
+async def test_what_is_wrong_is_refused(visitor: AsyncClient, path: str, body: Any, status: int) -> None:
+    answer = await visitor.post(AT + path, json=body)
 
     assert answer.status_code == status
     assert "sesame" not in answer.text

@@ -90,13 +90,6 @@ async def test_amounts_are_exact(boss: AsyncClient) -> None:
     assert json.loads(answer.text, parse_float=Decimal)["totalPrice"] == Decimal("123456789012.3457")
 
 
-async def test_a_currency_that_is_not_in_use_is_refused(boss: AsyncClient) -> None:
-    answer = await boss.post("/v1/orders", json=an_order(currency="ZZZ"))
-
-    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_input")
-    assert answer.json()["errors"][0]["pointer"] == "/currency"
-
-
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [
