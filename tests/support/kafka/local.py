@@ -1,7 +1,9 @@
 """Apache Kafka in KRaft mode on this machine's Java, in a temporary folder on loopback ports."""
 
 import base64
+import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import uuid
@@ -13,6 +15,7 @@ from attrs import field, frozen
 
 from ..process import OwnProcess
 from ..servers import free_port
+from ..waiting import eventually
 from . import distribution
 from .broker import KafkaBroker
 from .secured import LISTENER, SecuredListener
@@ -74,6 +77,8 @@ class LocalKafka(KafkaBroker):
         if not self._formatted:
             self._format()
             self._formatted = True
+            if len(self.members) == 1 and not distribution.class_archive().exists():
+                self._archive_classes()
         for member in self.members:
             member.process.start()
         self.wait_ready()
@@ -123,6 +128,21 @@ class LocalKafka(KafkaBroker):
                 check=True,
                 capture_output=True,
             )
+
+    def _archive_classes(self) -> None:
+        """Run once, and keep the classes that were loaded for the brokers that are made later."""
+        archive = distribution.class_archive()
+        written = archive.with_suffix(f".{os.getpid()}")  # by one process of several that begin at once
+        process = self.members[0].process
+        command = java, *arguments = process.command
+        process.command = [java, f"-XX:ArchiveClassesAtExit={written}", *arguments]
+        process.start()
+        self.wait_ready()
+        os.kill(process.pid, signal.SIGTERM)
+        eventually(lambda: not process.running, deadline=300, that="the classes are archived")
+        if written.exists():
+            written.rename(archive)
+        process.command = command
 
     def _still_running(self) -> None:
         for member in self.members:
