@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
-import pytest
 from attrs import frozen
 from orderflow.entrypoints.cli.main import run
 
@@ -66,11 +66,8 @@ class CommandLine:
             "ORDERFLOW_POLL_SECONDS": "0.05",
             **self.more,
         }
-        with pytest.MonkeyPatch.context() as patch:
-            for name in [name for name in os.environ if name.startswith("ORDERFLOW_")]:
-                patch.delenv(name)
-            for name, value in settings.items():
-                patch.setenv(name, value)
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("ORDERFLOW_")}
+        with patch.dict(os.environ, {**kept, **settings}, clear=True):  # afterwards also without what a command sets
             yield
 
 

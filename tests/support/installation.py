@@ -9,8 +9,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
+from tests.support.commands import CommandResult
 from tests.support.stack import PROGRAM, Stack
 from tests.support.waiting import eventually
 
@@ -93,6 +94,12 @@ class Installation:
     def run(self, *arguments: str) -> Any:
         """Return the result of a command, which runs in this process."""
         return self.stack.command_line.json(*arguments)
+
+    def attempt(self, *arguments: str, **settings: str) -> CommandResult:
+        """Return the result of a process that cannot start, which for that is run in this one."""
+        line = self.stack.command_line
+        more = {f"ORDERFLOW_{name}": value for name, value in settings.items()}
+        return evolve(line, more={**line.more, **more})(*arguments)
 
     def count(self, table: str) -> int:
         with closing(sqlite3.connect(self.file)) as database:

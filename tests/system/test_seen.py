@@ -470,11 +470,10 @@ def test_a_process_that_cannot_start_says_so_in_a_line(tmp_path: Path) -> None:
     stack = Stack(tmp_path, f"sqlite:///{tmp_path}/orderflow.db", "", "orders")
     with installation(stack) as here:
         here.run("db", "upgrade")
-        relay = here.start("relay", KAFKA_BOOTSTRAP_SERVERS=f"127.0.0.1:{free_port()}", PUBLISHING="direct")
-        code = relay.exit_code(within=PATIENCE)
+        relay = here.attempt("relay", KAFKA_BOOTSTRAP_SERVERS=f"127.0.0.1:{free_port()}", PUBLISHING="direct")
 
-    [line] = [json.loads(line) for line in relay.said().splitlines() if '"critical"' in line]
-    assert code == 1
+    [line] = [json.loads(line) for line in relay.err.splitlines() if '"critical"' in line]
+    assert relay.code == 1
     assert line["error"]["code"] == "not_configured"
     assert "ORDERFLOW_PUBLISHING" in line["event"]
-    assert all(json.loads(line) for line in relay.said().splitlines())
+    assert all(json.loads(line) for line in relay.err.splitlines())
