@@ -11,10 +11,9 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-from attrs import define
 from orderflow.adapters.telemetry.metrics import catalogue
 
-from tests.support.commands import order_json
+from tests.support.commands import CommandLine, order_json
 from tests.support.databases import migrated_database
 from tests.support.installation import Installation, RunningProcess, installation
 from tests.support.load import load
@@ -26,29 +25,11 @@ from tests.support.waiting import eventually
 CUSTOMER = {"X-Actor": "customer:C1", "Content-Type": "application/json"}
 
 
-@define
-class SharedWorkers:
-    """An installation on PostgreSQL, without Kafka, and its service of two workers without consumers."""
-
-    installation: Installation
-    latest: RunningProcess | None = None
-
-    def running(self) -> RunningProcess:
-        """The service of the test before, unless it has ended."""
-        if self.latest is None or self.latest.process.poll() is not None:
-            self.latest = self.installation.start("serve", "--no-consumers", HTTP_WORKERS="2", STOP_GRACE_SECONDS="5")
-        return self.latest
-
-
 @pytest.fixture(scope="module")
-def shared(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedWorkers]:
+def orderflow(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """An installation on PostgreSQL, without Kafka."""
     with installation(Stack(tmp_path_factory.mktemp("workers"), migrated_database(postgres), "", "orders")) as here:
-        yield SharedWorkers(here)
-
-
-@pytest.fixture
-def orderflow(shared: SharedWorkers) -> Installation:
-    return shared.installation
+        yield here
 
 
 @pytest.fixture
@@ -58,10 +39,10 @@ def alone(tmp_path: Path, migrated_url: str) -> Iterator[Installation]:
         yield here
 
 
-@pytest.fixture
-def service(shared: SharedWorkers) -> RunningProcess:
-    """Two workers; a test that does not end them leaves two that run."""
-    return shared.running()
+@pytest.fixture(scope="module")
+def service(orderflow: Installation) -> RunningProcess:
+    """Two workers without consumers; each test leaves two that run, until the last one ends them."""
+    return orderflow.start("serve", "--no-consumers", HTTP_WORKERS="2", STOP_GRACE_SECONDS="5")
 
 
 def worker_ids(service: RunningProcess) -> set[int]:
@@ -99,7 +80,9 @@ def stored(orderflow: Installation, *prefixes: str) -> set[str]:
         cursor = ["--cursor", page["nextCursor"]]
 
 
-def test_workers_share_a_port_and_everything_else_runs_once(alone: Installation) -> None:
+def test_workers_share_a_port_everything_else_runs_once_and_all_end_with_a_killed_supervisor(
+    alone: Installation,
+) -> None:
     service = alone.start("serve", "--workers", "2")
     url = service.url
     with httpx.Client() as kept:
@@ -114,8 +97,12 @@ def test_workers_share_a_port_and_everything_else_runs_once(alone: Installation)
     eventually(lambda: httpx.get(f"{service.operations}/readyz", timeout=180).json()["checks"]["workers"] == "ok")
     assert len(worker_ids(service)) == 2
     assert parts(alone) == [["api"], ["api"], ["notifications", "analytics", "inventory", "webhooks"]]
-    assert service.exit_code(signal.SIGTERM) == 0
-    assert registered(alone) == []
+    workers = [psutil.Process(pid) for pid in worker_ids(service)]
+
+    service.process.kill()  # and its workers end with it
+
+    _, alive = psutil.wait_procs(workers, timeout=120)
+    assert alive == []
 
 
 def test_a_worker_that_is_killed_loses_only_its_requests_in_flight_and_is_started_again(
@@ -190,26 +177,18 @@ def test_at_signals_to_the_whole_group_requests_in_progress_are_answered_and_no_
     assert placing.broken == []
     assert service.exit_code() == 0
     assert stored(orderflow, "stopped") == set(placing.acknowledged)
+    assert not workers & {process["pid"] for process in registered(orderflow)}
 
 
-def test_a_port_that_is_taken_is_named(orderflow: Installation, service: RunningProcess) -> None:
-    port = service.url.rpartition(":")[2]
+def test_a_port_that_is_taken_is_named(orderflow: Installation) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as first:
+        port = str(first.getsockname()[1])
 
-    second = orderflow.start("serve", "--no-consumers", HTTP_WORKERS="2", HTTP_PORT=port)
+        second = orderflow.attempt("serve", "--no-consumers", HTTP_DEV="true", HTTP_WORKERS="2", HTTP_PORT=port)
 
-    assert second.exit_code() == 1
-    assert f"cannot listen on 127.0.0.1:{port}" in second.said()
-    assert "ORDERFLOW_HTTP_PORT" in second.said()
-
-
-def test_workers_end_when_their_supervisor_is_killed(service: RunningProcess) -> None:
-    assert place(service.url, "before-the-kill") == 201
-    workers = [psutil.Process(pid) for pid in worker_ids(service)]
-
-    service.process.kill()
-
-    _, alive = psutil.wait_procs(workers, timeout=120)
-    assert alive == []
+    assert second.code == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in second.err
+    assert "ORDERFLOW_HTTP_PORT" in second.err
 
 
 def test_a_worker_that_cannot_start_ends_the_service_with_its_error(orderflow: Installation, tmp_path: Path) -> None:
@@ -223,17 +202,13 @@ def test_a_worker_that_cannot_start_ends_the_service_with_its_error(orderflow: I
     assert "Traceback" not in service.said()
 
 
-@pytest.mark.parametrize("url", ["memory://", "sqlite:///orderflow.db"])
+@pytest.mark.parametrize("url", ["memory://", "sqlite:///{}/orderflow.db"])
 def test_other_storages_are_refused(tmp_path: Path, url: str) -> None:
-    with installation(Stack(tmp_path, url, "", "orders")) as here:
-        here.stack.folder = tmp_path
-        service = here.start(
-            "serve", "--no-consumers", HTTP_WORKERS="2", DATABASE_URL=url.replace("///", f"///{tmp_path}/")
-        )
+    service = CommandLine(url.format(tmp_path))("serve", "--no-consumers", "--workers", "2")
 
-        assert service.exit_code() == 1
-    assert "2 workers need PostgreSQL" in service.said()
-    assert "Traceback" not in service.said()
+    assert service.code == 1
+    assert "2 workers need PostgreSQL" in service.err
+    assert "Traceback" not in service.err
 
 
 @pytest.mark.parametrize("workers", ["0", "65"])
@@ -245,7 +220,7 @@ def test_the_number_of_workers_is_limited(orderflow: Installation, workers: str)
 
 
 def test_a_token_is_required_as_with_one_process(orderflow: Installation) -> None:
-    service = orderflow.start("serve", "--no-consumers", HTTP_WORKERS="2", HTTP_DEV="false")
+    service = orderflow.attempt("serve", "--no-consumers", HTTP_WORKERS="2")
 
-    assert service.exit_code() == 1
-    assert "there is no token" in service.said()
+    assert service.code == 1
+    assert "there is no token" in service.err
