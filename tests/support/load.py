@@ -10,6 +10,8 @@ from attrs import define, field
 
 from tests.support.commands import order_json
 
+PAUSE = 0.05
+"""Seconds from an answer to the client's next order: more of them would only take the processor from what is tested."""
 CUSTOMER = {"X-Actor": "customer:C1", "Content-Type": "application/json"}
 
 
@@ -27,7 +29,7 @@ class Load:
     def place_orders(self) -> None:
         """One client's work."""
         with httpx.Client(timeout=180) as client:
-            while not self.enough.is_set():
+            while not self.enough.wait(PAUSE):
                 order_id = f"{self.prefix}{next(self._numbers)}"
                 try:
                     answer = client.post(f"{self.url}/v1/orders", content=order_json(order_id), headers=CUSTOMER)
