@@ -25,7 +25,6 @@ from tests.unit.domain.actors import AT, LIVES, REASON, SITUATIONS, Tale, eur, l
 
 Events = tuple[OrderEvent, ...]
 
-every_life = pytest.mark.parametrize("life", LIVES.values(), ids=LIVES.keys())
 LONG = tale("delivered S1", "card paid").events
 CANCELLED = tale("cancelled on the way", "card paid").events
 CASH = tale("delivered S1", "cash pending").events
@@ -62,23 +61,30 @@ def without(events: Events, *indexes: int) -> Events:
     return tuple(event for i, event in enumerate(events) if i not in indexes)
 
 
+def accepted(events: Events) -> bool:
+    try:
+        fold(events)
+    except CorruptHistory:
+        return False
+    return True
+
+
 # what is folded
 
 
-@every_life
-def test_the_fold_of_an_orders_events_are_the_orders_facts(life: Tale) -> None:
-    assert fold(life.events) == facts_of(life.order)
+def test_the_fold_of_an_orders_events_are_the_orders_facts() -> None:
+    assert {name: fold(life.events) for name, life in LIVES.items()} == {
+        name: facts_of(life.order) for name, life in LIVES.items()
+    }
 
 
-@every_life
-def test_the_facts_grow_event_by_event_and_count_them(life: Tale) -> None:
-    facts: OrderFacts | None = None
-
-    for number, event in enumerate(life.events, 1):
-        facts = apply(facts, event)
-        assert (facts.version, facts.updated_at) == (number, event.occurred_at)
-
-    assert facts == facts_of(life.order)
+def test_the_facts_grow_event_by_event_and_count_them() -> None:
+    for name, life in LIVES.items():
+        facts: OrderFacts | None = None
+        for number, event in enumerate(life.events, 1):
+            facts = apply(facts, event)
+            assert (facts.version, facts.updated_at) == (number, event.occurred_at), name
+        assert facts == facts_of(life.order), name
 
 
 def test_the_facts_read_like_the_order() -> None:
@@ -109,40 +115,48 @@ def test_no_events_are_no_history() -> None:
     assert (refused.value.order_id, refused.value.sequence) == ("", 0)
 
 
-@every_life
-def test_a_history_with_an_event_missing_is_refused(life: Tale) -> None:
-    for index in range(len(life.events) - 1):
-        with pytest.raises(CorruptHistory):
-            fold(without(life.events, index))
+def test_a_history_with_an_event_missing_is_refused() -> None:
+    assert [
+        (name, index)
+        for name, life in LIVES.items()
+        for index in range(len(life.events) - 1)
+        if accepted(without(life.events, index))
+    ] == []
 
 
-@every_life
-def test_a_history_that_ends_inside_a_command_is_refused(life: Tale) -> None:
-    for length in range(1, len(life.events)):
-        begun = life.events[:length]
-        inside = begun[-1].occurred_at == life.events[length].occurred_at
-        if inside:
-            with pytest.raises(CorruptHistory, match="the history ends where") as refused:
-                fold(begun)
-            assert refused.value.sequence == length + 1
-        else:
-            assert fold(begun).version == length
+def test_a_history_that_ends_inside_a_command_is_refused() -> None:
+    for life in LIVES.values():
+        for length in range(1, len(life.events)):
+            begun = life.events[:length]
+            inside = begun[-1].occurred_at == life.events[length].occurred_at
+            if inside:
+                with pytest.raises(CorruptHistory, match="the history ends where") as refused:
+                    fold(begun)
+                assert refused.value.sequence == length + 1
+            else:
+                assert fold(begun).version == length
 
 
-@every_life
-def test_a_history_with_an_event_twice_is_refused(life: Tale) -> None:
-    for index, event in enumerate(life.events):
-        twice = (*life.events[: index + 1], event, *life.events[index + 1 :])
-        with pytest.raises(CorruptHistory):
-            fold(twice)
+def test_a_history_with_an_event_twice_is_refused() -> None:
+    assert [
+        (name, index)
+        for name, life in LIVES.items()
+        for index, event in enumerate(life.events)
+        if accepted((*life.events[: index + 1], event, *life.events[index + 1 :]))
+    ] == []
 
 
-@every_life
-def test_a_history_with_two_events_exchanged_is_refused(life: Tale) -> None:
-    for index in range(len(life.events) - 1):
-        before, (one, two), after = life.events[:index], life.events[index : index + 2], life.events[index + 2 :]
-        with pytest.raises(CorruptHistory):
-            fold((*before, two, one, *after))
+def test_a_history_with_two_events_exchanged_is_refused() -> None:
+    def exchanged(events: Events, index: int) -> Events:
+        one, two = events[index : index + 2]
+        return (*events[:index], two, one, *events[index + 2 :])
+
+    assert [
+        (name, index)
+        for name, life in LIVES.items()
+        for index in range(len(life.events) - 1)
+        if accepted(exchanged(life.events, index))
+    ] == []
 
 
 @pytest.mark.parametrize(

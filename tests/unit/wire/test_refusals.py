@@ -37,7 +37,6 @@ def refusal(body: bytes) -> UndecodableEvent:
     return refused.value
 
 
-@pytest.mark.parametrize("value", [MISSING, None, [], {}])
 @pytest.mark.parametrize(
     "path",
     [
@@ -57,12 +56,12 @@ def refusal(body: bytes) -> UndecodableEvent:
         "data/orderDetails/0/discount",
     ],
 )
-def test_a_missing_field_or_one_of_another_type_is_named(path: str, value: object) -> None:
-    body = damaged(ORDER_CREATED, path, value)
+def test_a_missing_field_or_one_of_another_type_is_named(path: str) -> None:
+    bodies = [damaged(ORDER_CREATED, path, value) for value in (MISSING, None, [], {})]
 
-    error = refusal(body)
+    named = [refusal(body).field for body in bodies]
 
-    assert error.field == path
+    assert named == [path] * 4
 
 
 @pytest.mark.parametrize(
