@@ -1,6 +1,6 @@
 """A topic of the test's own, and everything on it as a client that is not ours sees it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pytest
 from attrs import frozen
@@ -8,7 +8,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from orderflow.adapters.kafka import KafkaSettings
 from orderflow.adapters.kafka.client import leader_unavailable
 
-from tests.support.kafka import KafkaBroker
+from tests.support.kafka import KafkaBroker, LocalKafka
+from tests.support.servers import obtain
 from tests.support.waiting import eventually
 
 
@@ -80,3 +81,13 @@ def kafka_settings(kafka: KafkaBroker, topic_name: str) -> KafkaSettings:
 def topic_now(kafka_settings: KafkaSettings) -> Callable[[], Sequence[TopicRecord]]:
     """A function that reads the committed records of the test's topic."""
     return lambda: on_topic(kafka_settings)
+
+
+@pytest.fixture(scope="module")
+def secured_kafka(kafka: KafkaBroker) -> Iterator[KafkaBroker]:
+    """A Kafka with a secured listener: the session's, or, where that is not ours to set up, one of our own."""
+    if kafka.secured is not None:
+        yield kafka
+        return
+    with obtain(LocalKafka) as own:
+        yield own

@@ -2,8 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -19,46 +18,39 @@ from orderflow.entrypoints.settings import Settings
 from orderflow.testing.orders import placed
 
 from tests.support.here import Here, caught_up
-from tests.support.kafka import LocalKafka
+from tests.support.kafka import KafkaBroker
 from tests.support.pages import TREE
-from tests.support.servers import obtain
 
 RULE = re.compile(r"^kafka-acls\.sh (.+)$", re.MULTILINE)
 PASSWORD = "guest-password"
 
 
 @pytest.fixture(scope="module")
-def broker() -> Iterator[LocalKafka]:
-    """A Kafka with rules of the module's own."""
-    with obtain(LocalKafka) as own:
-        yield own
-
-
-@pytest.fixture(scope="module")
-def restricted(broker: LocalKafka) -> str:
-    """A topic with the rules of docs/secure-connections.md."""
+def restricted(secured_kafka: KafkaBroker) -> str:
+    """A topic with the rules of docs/secure-connections.md, which name nothing else."""
     topic_name = f"guarded-{uuid4().hex[:8]}"
-    broker.create_topic(topic_name)
+    secured_kafka.create_topic(topic_name)
     rules = RULE.findall((TREE / "docs" / "secure-connections.md").read_text())
     assert len(rules) == 3
     for rule in rules:
-        arguments = rule.replace("HOST", broker.bootstrap_servers).replace("order-events", topic_name).split()
-        broker.tool("org.apache.kafka.tools.AclCommand", *arguments)
+        arguments = rule.replace("HOST", secured_kafka.bootstrap_servers).replace("order-events", topic_name).split()
+        secured_kafka.tool("org.apache.kafka.tools.AclCommand", *arguments)
     return topic_name
 
 
 @pytest.fixture
-def guest(broker: LocalKafka) -> Mapping[str, Any]:
+def guest(secured_kafka: KafkaBroker) -> Mapping[str, Any]:
     """The properties of another user of the cluster."""
-    admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
+    admin = AdminClient({"bootstrap.servers": secured_kafka.bootstrap_servers})
     info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
     created = admin.alter_user_scram_credentials([UserScramCredentialUpsertion("guest", info, PASSWORD.encode())])
     created["guest"].result(30)
-    return {**properties(broker), "sasl.username": "guest", "sasl.password": PASSWORD}
+    return {**properties(secured_kafka), "sasl.username": "guest", "sasl.password": PASSWORD}
 
 
-def properties(broker: LocalKafka) -> dict[str, Any]:
-    secured = broker.secured
+def properties(secured_kafka: KafkaBroker) -> dict[str, Any]:
+    secured = secured_kafka.secured
+    assert secured is not None
     return {
         "bootstrap.servers": secured.address,
         "security.protocol": "SASL_SSL",
@@ -71,15 +63,14 @@ def properties(broker: LocalKafka) -> dict[str, Any]:
 
 
 async def test_orderflow_publishes_consumes_and_checks_under_the_rules(
-    broker: LocalKafka, restricted: str, tmp_path: Path
+    secured_kafka: KafkaBroker, restricted: str, sqlite_url: str
 ) -> None:
-    kafka = {
-        name: value for name, value in properties(broker).items() if name not in ("bootstrap.servers", "log_level")
-    }
+    kafka = properties(secured_kafka)
+    del kafka["log_level"]
     here = Here(
         Settings(
-            database_url=f"sqlite:///{tmp_path / 'orders.db'}",
-            kafka_bootstrap_servers=broker.secured.address,
+            database_url=sqlite_url,
+            kafka_bootstrap_servers=kafka.pop("bootstrap.servers"),
             topic=restricted,
             kafka=kafka,
         )

@@ -10,22 +10,17 @@ import trustme
 
 from tests.support.commands import CommandLine, order_json
 from tests.support.installation import Installation, installation
-from tests.support.kafka import KafkaBroker, LocalKafka, SecuredListener
-from tests.support.servers import obtain
+from tests.support.kafka import KafkaBroker, SecuredListener
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
 CUSTOMER = {"X-Actor": "customer:C1", "Content-Type": "application/json"}
 
 
-@pytest.fixture(scope="module")
-def listener(kafka: KafkaBroker) -> Iterator[SecuredListener]:
-    """The secured way into the session's Kafka, or, where that is not ours to set up, into one of our own."""
-    if kafka.secured is not None:
-        yield kafka.secured
-        return
-    with obtain(LocalKafka) as own:
-        yield own.secured
+@pytest.fixture
+def listener(secured_kafka: KafkaBroker) -> SecuredListener:
+    assert secured_kafka.secured is not None
+    return secured_kafka.secured
 
 
 @pytest.fixture
