@@ -3,9 +3,7 @@
 import asyncio
 import json
 from itertools import count
-from pathlib import Path
 
-from orderflow.entrypoints.settings import Settings
 from orderflow.testing.orders import assigned, placed
 
 from tests.integration.kafka.conftest import on_topic
@@ -13,25 +11,14 @@ from tests.support.here import Here, caught_up
 from tests.support.kafka import KafkaBroker
 from tests.support.waiting import eventually_async
 
-SOON = {
-    "segment.ms": "100",
-    "min.cleanable.dirty.ratio": "0.001",
-    "delete.retention.ms": "0",
-}
+SOON = {"segment_ms": "100", "min_cleanable_dirty_ratio": "0.001", "delete_retention_ms": "0"}
 ORDERS = [f"order-{number}" for number in range(20)]
 
 
 async def test_events_that_compaction_deleted_are_counted_and_are_no_differences(
-    kafka: KafkaBroker, topic_name: str, tmp_path: Path
+    here: Here, kafka: KafkaBroker, topic_name: str
 ) -> None:
-    kafka.create_topic(topic_name, config=SOON)
-    here = Here(
-        Settings(
-            database_url=f"sqlite:///{tmp_path / 'orders.db'}",
-            kafka_bootstrap_servers=kafka.bootstrap_servers,
-            topic=topic_name,
-        )
-    )
+    kafka.alter_topic(topic_name, **SOON)
     numbers = count()
 
     async with here.running() as container:

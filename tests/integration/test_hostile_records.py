@@ -2,7 +2,6 @@
 
 import asyncio
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,32 +11,17 @@ from orderflow.adapters import wire
 from orderflow.application.consuming.dead_letter import MAX_SET_ASIDE
 from orderflow.domain.errors import LogBehindTopic
 from orderflow.entrypoints.processes import run_parts
-from orderflow.entrypoints.settings import CONSUMERS, Settings
+from orderflow.entrypoints.settings import CONSUMERS
 from orderflow.testing.orders import assigned, placed
 
 from tests.integration.kafka.conftest import on_topic
 from tests.support.here import PATIENCE, Here, caught_up
 from tests.support.hostile_records import hostile_records
-from tests.support.kafka import KafkaBroker
 from tests.support.waiting import eventually_async
 
 NOT_UTF_8 = b"\xff\xfe=1"
 UNREADABLE = 18
 """More than it takes until Python specializes a call, which then no longer checks the client's exceptions."""
-
-
-@pytest.fixture
-def here(kafka: KafkaBroker, topic_name: str, tmp_path: Path) -> Here:
-    kafka.create_topic(topic_name)
-    return Here(
-        Settings(
-            database_url=f"sqlite:///{tmp_path / 'orders.db'}",
-            kafka_bootstrap_servers=kafka.bootstrap_servers,
-            topic=topic_name,
-            http_port=0,
-            http_dev=True,
-        )
-    )
 
 
 def kcat(here: Here, partition: int, *headers: bytes) -> None:

@@ -17,7 +17,7 @@ WATCH = ("events", "validate", "--watch", "--from-beginning", "--for", "0.5", "-
 
 
 @pytest.fixture
-def cli(kafka: KafkaBroker, topic_name: str, tmp_path: Path) -> CommandLine:
+def cli(kafka: KafkaBroker, topic_name: str, sqlite_url: str) -> CommandLine:
     """Commands on the test's own topic, where a good order stands, and after it one record that says nothing."""
     kafka.create_topic(topic_name)
     producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "log_level": 0})
@@ -28,9 +28,7 @@ def cli(kafka: KafkaBroker, topic_name: str, tmp_path: Path) -> CommandLine:
     producer.produce(topic_name, b"hello", b"someone", 1)
     assert producer.flush(30) == 0
     settings = {"ORDERFLOW_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers, "ORDERFLOW_TOPIC": topic_name}
-    command_line = CommandLine(f"sqlite:///{tmp_path / 'orders.db'}", settings)
-    assert command_line("db", "upgrade").code == 0
-    return command_line
+    return CommandLine(sqlite_url, settings)
 
 
 def lines(answer: CommandResult) -> list[Any]:

@@ -19,7 +19,6 @@ from orderflow.testing.orders import placed
 
 from tests.integration.health.conftest import Doctor
 from tests.support.commands import CommandLine
-from tests.support.databases import migrated
 from tests.support.kafka import KafkaBroker
 from tests.support.kafka.group_lag import GroupLag
 from tests.support.servers import free_port
@@ -114,13 +113,12 @@ def test_with_the_database_away_kafka_is_shown_and_the_database_named(kafka: Kaf
     assert "secret" not in answer.out + answer.err
 
 
-def test_watching_goes_on_until_it_is_interrupted(tmp_path: Path) -> None:
-    url = migrated(f"sqlite:///{tmp_path / 'orders.db'}")
+def test_watching_goes_on_until_it_is_interrupted(sqlite_url: str) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ORDERFLOW_")}
     watching = subprocess.Popen(
         (*PROGRAM, "--json", "status", "--watch", "--interval", "0.1"),
         stdout=subprocess.PIPE,
-        env={**environment, "ORDERFLOW_DATABASE_URL": url},
+        env={**environment, "ORDERFLOW_DATABASE_URL": sqlite_url},
     )
     assert watching.stdout is not None
 
@@ -133,14 +131,13 @@ def test_watching_goes_on_until_it_is_interrupted(tmp_path: Path) -> None:
     assert looks[0]["at"] < looks[1]["at"] < looks[2]["at"]
 
 
-def test_watching_writes_each_screen_to_a_pipe_at_once_and_ends_with_it(tmp_path: Path) -> None:
-    url = migrated(f"sqlite:///{tmp_path / 'orders.db'}")
+def test_watching_writes_each_screen_to_a_pipe_at_once_and_ends_with_it(sqlite_url: str) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ORDERFLOW_")}
     watching = subprocess.Popen(
         (*PROGRAM, "status", "--watch", "--interval", "0.1"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**environment, "ORDERFLOW_DATABASE_URL": url},
+        env={**environment, "ORDERFLOW_DATABASE_URL": sqlite_url},
     )
     assert watching.stdout is not None
     assert watching.stderr is not None
