@@ -1,10 +1,9 @@
 """The shipped suites find the faults that they are for."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
+
+from tests.support.pytest_run import run_pytest
 
 BROKEN = """
 from attrs import frozen
@@ -120,17 +119,9 @@ FOUND = {
 
 def test_a_part_that_breaks_its_promise_fails_its_suite(tmp_path: Path) -> None:
     (tmp_path / "test_broken.py").write_text(BROKEN)
-    options = ("-q", "-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={tmp_path}", "-rf", "--no-header")
+    finding = [f"test_broken.py::{part}::test_{test}" for part, tests in FOUND.items() for test in tests]
 
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, "test_broken.py"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=500,
-    )
+    done = run_pytest(tmp_path, "-rf", "--tb=no", *finding)
 
-    failed = set(re.findall(r"FAILED test_broken\.py::(\w+)::test_(\w+)", done.stdout))
-    missed = {(part, test) for part, tests in FOUND.items() for test in tests} - failed
-    assert missed == set(), f"{sorted(missed)} did not fail: {sorted(failed)} {done.stderr}"
+    failed = {name.partition("[")[0] for name in re.findall(r"^FAILED (\S+)", done.stdout, re.MULTILINE)}
+    assert failed == set(finding), done.stdout + done.stderr

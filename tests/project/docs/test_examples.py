@@ -1,8 +1,6 @@
 """Every example does what its first line says."""
 
 import asyncio
-import os
-import subprocess
 import sys
 from importlib import util
 from pathlib import Path
@@ -13,6 +11,7 @@ import pytest
 from orderflow import OrderFlow, OrderState
 
 from tests.doors.entrypoints.test_embedded import placed
+from tests.support.pytest_run import run_pytest
 from tests.support.waiting import eventually_async
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -106,26 +105,7 @@ async def test_orders_inside_a_fastapi_application(url: str, monkeypatch: pytest
 
 
 def test_a_test_of_an_embedding_application(tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        f"--rootdir={tmp_path}",
-        "-c",
-        os.devnull,
-    ]
-
-    done = subprocess.run(
-        [*command, str(EXAMPLES / "test_my_app.py")],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    done = run_pytest(tmp_path, str(EXAMPLES / "test_my_app.py"))
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 passed" in done.stdout

@@ -1,0 +1,19 @@
+"""pytest in a process of its own, as an application runs it that is not in this tree."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+
+def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run pytest in ``folder``, with no settings of this tree and without plugins that it does not need either."""
+    unneeded = (f"-pno:{plugin}" for plugin in ("cacheprovider", "schemathesis", "faker", "anyio", "xdist"))
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", f"--rootdir={folder}", "-c", os.devnull, *unneeded, *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=500,
+    )
