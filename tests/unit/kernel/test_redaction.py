@@ -35,14 +35,12 @@ def test_a_long_word_stays_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("secret", ["of_12345678abcdefgh", "a.person@mail.example", "//orders:secret@db/orders"])
-@pytest.mark.parametrize("visible", range(1, 20))
-def test_a_secret_at_the_cut_is_left_out(secret: str, visible: int) -> None:
-    before = "x " * ((MAX_TEXT - visible) // 2)
-
-    shown = bounded(f"{before}{secret} and more")
-
-    assert len(shown) <= MAX_TEXT
-    assert set(shown) <= set("x .*")
+def test_a_secret_at_the_cut_is_left_out(secret: str) -> None:
+    for visible in range(1, 20):
+        before = "x " * ((MAX_TEXT - visible) // 2)
+        shown = bounded(f"{before}{secret} and more")
+        assert len(shown) <= MAX_TEXT, visible
+        assert set(shown) <= set("x .*"), visible
 
 
 class Unreadable(Exception):

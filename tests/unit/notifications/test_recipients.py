@@ -98,20 +98,19 @@ def test_an_order_without_its_first_event_has_no_recipients() -> None:
 
 
 @pytest.mark.parametrize("role", [Role.CUSTOMER, Role.RESTAURANT, Role.SHIPPER])
-@pytest.mark.parametrize("event", [event for event, _, _ in TABLE])
-def test_there_is_a_message_for_each_event_and_role(event: OrderEvent, role: Role) -> None:
-    wanted = role in RECIPIENTS[type(event)](event)
+def test_there_is_a_message_for_each_event_and_role(role: Role) -> None:
+    templates = FileMessageTemplates()
 
-    try:
-        message = FileMessageTemplates()(role, values_of(event, ASSIGNED), event_type=message_type(event))
-    except LookupError:
-        assert not wanted
-        return
-
-    assert "o1" in message.subject
-    assert "\n" not in message.subject
-    assert message.text.endswith("\n")
-    assert "$" not in message.subject + message.text
+    for event, _, _ in TABLE:
+        try:
+            message = templates(role, values_of(event, ASSIGNED), event_type=message_type(event))
+        except LookupError:
+            assert role not in RECIPIENTS[type(event)](event), event
+            continue
+        assert "o1" in message.subject
+        assert "\n" not in message.subject
+        assert message.text.endswith("\n")
+        assert "$" not in message.subject + message.text
 
 
 def test_a_message_says_what_happened_in_words_that_people_use() -> None:

@@ -221,11 +221,11 @@ def test_of_many_invalid_records_the_first_are_listed_and_all_are_counted_by_fie
 def test_fields_whose_names_a_caller_chose_are_counted_together() -> None:
     report = wire.ValidationReport()
 
-    for number in range(5_000):
+    for number in range(500):
         report.add("t/0@1", b"{}", [wire.FieldProblem(f"data/x{number}", "it is wrong", "another")] * 300)
 
     assert len(report.by_field) <= 101
-    assert sum(report.by_field.values()) == 5_000 * 300
+    assert sum(report.by_field.values()) == 500 * 300
     assert max(len(fault.problems) for fault in report.faults) == 100
 
 
