@@ -72,7 +72,12 @@ class KafkaSettings:
 
     ``source`` is the CloudEvents source of published events. ``properties`` are passed to librdkafka and override
     orderflow's defaults (``linger.ms``, ``compression.type``, ``session.timeout.ms``, ...). Raises InvalidInput for
-    the RESERVED ones, on which orderflow's promises rest.
+    the properties on which orderflow's promises rest: ``acks``, ``request.required.acks``,
+    ``enable.idempotence``, ``enable.gapless.guarantee``, ``max.in.flight``,
+    ``max.in.flight.requests.per.connection``, ``retries``, ``message.send.max.retries``, ``transactional.id``,
+    ``isolation.level``, ``enable.auto.commit``, ``enable.auto.offset.store``, ``enable.partition.eof``,
+    ``auto.offset.reset``, ``group.id``, ``group.instance.id``, ``group.protocol``, ``group.remote.assignor``,
+    ``partition.assignment.strategy``, ``bootstrap.servers`` and ``metadata.broker.list``.
     """
 
     bootstrap_servers: str

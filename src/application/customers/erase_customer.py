@@ -16,9 +16,9 @@ class ErasedCustomer:
     """The counts of an erasure: orders with an address or a card, notifications, and stored responses."""
 
     customer_id: str
-    orders: int = 0
-    notifications: int = 0
-    responses: int = 0
+    orders: int
+    notifications: int
+    responses: int
 
 
 @frozen
@@ -40,7 +40,7 @@ class EraseCustomer:
         if many := await self.data.open_orders(customer_id):
             raise OrdersOpen(customer_id, many)
         await self.data.erase_account(customer_id, at=note.at)
-        erased, after = ErasedCustomer(customer_id=customer_id), ""
+        erased, after = ErasedCustomer(customer_id=customer_id, orders=0, notifications=0, responses=0), ""
         while True:
             step = await self.data.erase_orders(customer_id, after=after)
             erased = evolve(

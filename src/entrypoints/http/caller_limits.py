@@ -58,9 +58,9 @@ class Callers:
     _rate: RateLimitItemPerSecond = field(init=False)
     _counters: RequestCounters = field(init=False)
     _most: Mapping[str, int] = field(init=False)
-    """What a caller may have at once of each kind."""
+    """The number that a caller may have at once, by kind."""
     _at_once: Counter[tuple[str, str]] = field(factory=Counter, init=False)
-    """What each caller has now, by kind and caller."""
+    """The number that each caller has now, by kind and caller."""
 
     def __attrs_post_init__(self) -> None:
         self._rate = RateLimitItemPerSecond(self.limits.requests_per_second)

@@ -75,7 +75,7 @@ def jars() -> Path:
 
 
 def class_archive() -> Path:
-    """Where the classes that a broker loads are kept for this Java: with them it starts in three fifths of the time.
+    """The file of the classes that a broker loads, for this Java: with it a broker starts in three fifths of the time.
 
     :raises MissingServer: when the jars are not there and Maven cannot fetch them.
     """
