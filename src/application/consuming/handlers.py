@@ -20,8 +20,8 @@ from ...domain.events import EVENT_TYPES, OrderEvent
 from ...domain.text import shown
 from ..contained import contained
 from ..event_log.ports import Cursors, EventLog
-from ..event_log.records import Address, Delivery, LogRecord
-from ..request_context import Request, answering, caused_by
+from ..event_log.records import Address, Delivery
+from ..request_context import answering, caused_by
 from .consumer import ConsumerTransaction
 
 T = TypeVar("T")
@@ -54,7 +54,7 @@ class HandlerConsumer:
                 await _call(self.handler, [delivery.event for delivery in mine])
             return
         for delivery in mine:
-            with answering(caused_by_record(delivery.record)):
+            with answering(caused_by(delivery.record.correlation_id, delivery.record.traceparent)):
                 await _call(self.handler, delivery.event)
 
     async def handle(self, deliveries: Sequence[Delivery], work: ConsumerTransaction) -> None:
@@ -195,8 +195,3 @@ def event_types(*types: str | type[OrderEvent], field: str = "event type") -> fr
             raise InvalidInput(field, f"{shown(each)} is unknown", f"{classes}, or {', '.join(sorted(known))}")
         found.add(name)
     return frozenset(found) or frozenset(known)
-
-
-def caused_by_record(record: LogRecord) -> Request:
-    """Return the request that a command caused by ``record`` belongs to."""
-    return caused_by(record.correlation_id, record.traceparent)
