@@ -13,7 +13,7 @@ from attrs import define, field
 from orderflow.adapters.kafka import KafkaSettings
 from orderflow.application.health.lag import ReaderLag
 from orderflow.application.maintenance.maintenance_log import ROLLOUT
-from orderflow.application.rollout.rollout import buckets_of
+from orderflow.application.rollout.rollout import RolloutState
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.processes import run_parts
 from orderflow.entrypoints.settings import CONSUMERS, Settings
@@ -152,7 +152,7 @@ async def test_the_share_goes_up_and_down_during_a_day_and_every_event_comes_onc
         await rollout.live_on()
         await rollout.caught_up()
         reached = {seen.address[0] for seen in rollout.topic()}
-        assert reached <= set(range(buckets_of(percent, 256)))
+        assert reached <= set(range(RolloutState(percent).published_buckets(256)))
         assert bool(reached) is bool(percent)
     await rollout.publish(0)
     before = rollout.topic()

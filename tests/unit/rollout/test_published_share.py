@@ -6,7 +6,7 @@ from orderflow.application.event_log.records import BUCKETS, LogRecord
 from orderflow.application.operator_note import OperatorNote
 from orderflow.application.relay.publish_pending import PublishPending
 from orderflow.application.rollout.cached_rollout import CachedRollout
-from orderflow.application.rollout.rollout import buckets_of
+from orderflow.application.rollout.rollout import RolloutState
 from orderflow.domain.errors import LogBehindTopic
 from orderflow.testing.consumers.shop import Shop
 
@@ -55,7 +55,7 @@ def by_address(records: list[LogRecord]) -> dict[int, list[int]]:
 
 @pytest.mark.parametrize(("percent", "buckets"), [(0, 0), (1, 3), (10, 26), (50, 128), (99, 254), (100, 256)])
 def test_a_share_is_so_many_buckets_from_the_first(percent: int, buckets: int) -> None:
-    assert buckets_of(percent, BUCKETS) == buckets
+    assert RolloutState(percent).published_buckets(BUCKETS) == buckets
 
 
 async def test_only_the_buckets_of_the_share_are_published() -> None:
