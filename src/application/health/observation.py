@@ -58,11 +58,6 @@ class Observation:
     webhooks: WebhookSummary | None = None
     unanswered: Mapping[str, str] = field(factory=dict)
 
-    @property
-    def reached(self) -> bool:
-        """True if all servers answered all queries."""
-        return not self.unanswered
-
     def living(self) -> Sequence[KnownProcess]:
         """Return the processes with a recent heartbeat."""
         return [each for each in self.processes or () if not each.gone]

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from attrs import evolve, frozen
@@ -22,15 +23,12 @@ from ..rollout.rollout import Rollout
 from ..webhooks.ports import Webhooks
 from .facts import (
     ENCODING,
-    CertificateFacts,
     CertificateHealth,
     ConnectionFailure,
-    DatabaseFacts,
     DatabaseHealth,
     FailureReason,
     IdentityHealth,
     MailHealth,
-    StreamFacts,
     StreamHealth,
 )
 from .lag import Lag
@@ -88,11 +86,11 @@ class Observe:
         ``thorough`` includes mail server, certificate, OpenID provider, and Kafka's time, which takes a commit.
         """
         database, stream, mail, certificate, identity = await asyncio.gather(
-            self._database(),
-            self._stream(thorough),
-            self._mail(thorough),
-            self._certificate(thorough),
-            self._identity(thorough),
+            self._result(self.database.facts()),
+            self._optional(partial(self.stream.facts, clock=thorough) if self.stream else None),
+            self._optional(self.mail.failure if self.mail and thorough else None),
+            self._optional(self.certificate.facts if self.certificate and thorough else None),
+            self._optional(self.identity.check if self.identity and thorough else None),
         )
         servers = {DATABASE: database, STREAM: stream, MAIL: mail}
         unanswered = {name: str(there) for name, there in servers.items() if isinstance(there, ConnectionFailure)}
@@ -159,20 +157,9 @@ class Observe:
             for dead_letter in await self.dead_letters.latest(LATEST)
         ]
 
-    async def _database(self) -> DatabaseFacts | ConnectionFailure:
-        return await self._result(self.database.facts())
-
-    async def _stream(self, clock: bool) -> StreamFacts | ConnectionFailure | None:
-        return None if self.stream is None else await self._result(self.stream.facts(clock=clock))
-
-    async def _mail(self, requested: bool) -> ConnectionFailure | None:
-        return await self._result(self.mail.failure()) if requested and self.mail is not None else None
-
-    async def _certificate(self, requested: bool) -> CertificateFacts | ConnectionFailure | None:
-        return await self._result(self.certificate.facts()) if requested and self.certificate is not None else None
-
-    async def _identity(self, requested: bool) -> ConnectionFailure | None:
-        return await self._result(self.identity.check()) if requested and self.identity is not None else None
+    async def _optional(self, query: Callable[[], Awaitable[T]] | None) -> T | ConnectionFailure | None:
+        """Return the answer of a server that there may not be, or that is not asked."""
+        return None if query is None else await self._result(query())
 
     async def _result(self, query: Awaitable[T]) -> T | ConnectionFailure:
         """Return the answer, or the reason why there is none."""

@@ -80,7 +80,7 @@ async def test_all_facts_are_read(observe: Observe, storage: MemoryStorage) -> N
     assert [(lag.reader, lag.events) for lag in observation.readers or ()] == [("analytics", 1)]
     assert observation.waiting is not None
     assert observation.waiting["analytics"] == pytest.approx((datetime.now(UTC) - AT).total_seconds(), abs=60)
-    assert observation.reached
+    assert not observation.unanswered
 
 
 async def test_a_kafka_that_hangs_is_named_and_the_rest_is_read(observe: Observe) -> None:
@@ -139,7 +139,7 @@ async def test_a_storage_that_cannot_be_opened_is_named(observe: Observe) -> Non
 async def test_without_kafka_there_is_none_to_answer(observe: Observe) -> None:
     observation = await evolve(observe, stream=None)()
 
-    assert (observation.stream, observation.reached) == (None, True)
+    assert (observation.stream, observation.unanswered) == (None, {})
 
 
 async def test_kafkas_clock_is_asked_for_only_where_it_is_wanted(observe: Observe) -> None:
