@@ -9,7 +9,6 @@ from ...domain.events import OrderEvent
 from ...domain.order import Order
 from ..request_context import Request, current_request
 from .idempotency import IdempotencyKey
-from .payment_attempts import PaymentAttempt
 from .ports import Committer, EventPublisher, OrderRepository, PaymentAttemptStore, Transaction
 from .write_set import WriteSet
 
@@ -22,16 +21,6 @@ class LogPublisher:
 
     def publish(self, *events: OrderEvent) -> None:
         self.writes.events.extend(events)
-
-
-@frozen
-class WriteSetPaymentAttempts:
-    """Keeps payment attempts in the write set."""
-
-    writes: WriteSet
-
-    def record(self, attempt: PaymentAttempt) -> None:
-        self.writes.attempts[attempt.key] = attempt
 
 
 @frozen
@@ -100,7 +89,5 @@ class WriteSetUnitOfWork:
 
     def __call__(self, *, idempotency: IdempotencyKey | None = None) -> _Block:
         writes = WriteSet(request=self.request())
-        transaction = WriteSetTransaction(
-            WriteSetOrders(self.read, writes), self.events(writes), WriteSetPaymentAttempts(writes)
-        )
+        transaction = WriteSetTransaction(WriteSetOrders(self.read, writes), self.events(writes), writes)
         return _Block(transaction, writes, self.committer, idempotency)

@@ -39,6 +39,9 @@ class WriteSet:
         self.orders[order.id] = order
         self.expected.setdefault(order.id, 0)
 
+    def record(self, attempt: PaymentAttempt) -> None:
+        self.attempts[attempt.key] = attempt
+
     @property
     def changed(self) -> list[Order]:
         """The saved orders that differ from what was read."""
