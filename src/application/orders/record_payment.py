@@ -31,7 +31,7 @@ from .payment_attempts import (
     GatewayResponse,
     PaymentAttempt,
 )
-from .ports import OrderQueries, PaymentAttempts, PaymentGateway, Transaction
+from .ports import OrderQueries, PaymentAttempts, PaymentGateway
 from .settle_payments import CASHIER, SettlePayments
 
 
@@ -95,19 +95,13 @@ class RecordPayment:
         by: Actor,
         expected_version: int | None,
         idempotency: IdempotencyKey | None,
-        *attempts: PaymentAttempt,
     ) -> Order:
-        def keep(work: Transaction, _: Change) -> None:
-            for attempt in attempts:
-                work.payments.record(attempt)
-
         change = await self.change_order(
             order_id,
             lambda order: order.record_payment(paid=paid, by=by, at=self.clock(), restaurants=self.restaurants),
             by=by,
             expected_version=expected_version,
             idempotency=idempotency,
-            also=keep,
         )
         return change.order
 
@@ -120,7 +114,9 @@ class RecordPayment:
         if authorization.status is AttemptStatus.REQUESTED:
             authorization = await self._authorize(order, authorization)
         if authorization.status is AttemptStatus.DECLINED:
-            return await self._record(order.id, False, CASHIER, expected_version, idempotency, authorization)
+            return await self.settle_payments.record_decline(
+                authorization, expected_version=expected_version, idempotency=idempotency
+            )
         capture = known.get(AttemptKind.CAPTURE)
         unsettled = capture is None or capture.status is AttemptStatus.REQUESTED
         if unsettled and await self._is_paid_meanwhile(authorization, by, expected_version):

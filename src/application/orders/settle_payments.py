@@ -7,7 +7,7 @@ from attrs import evolve, frozen
 
 from ...domain.actor import Actor, Role
 from ...domain.errors import CommandRefused, GatewayUnavailable, OrderFlowError
-from ...domain.order import Change, Order
+from ...domain.order import Order
 from ...domain.payment import PaymentStatus
 from ...domain.refusals import payment_settled
 from ..clock import Clock
@@ -26,7 +26,7 @@ from .payment_attempts import (
     open_authorizations,
     reference_for,
 )
-from .ports import PaymentAttempts, PaymentGateway, Transaction, UnitOfWork
+from .ports import PaymentAttempts, PaymentGateway, UnitOfWork
 from .record_refund import RecordRefund
 from .retry import retry_on_conflict
 
@@ -136,7 +136,7 @@ class SettlePayments:
         """
         if capture.status is not AttemptStatus.SUCCEEDED:
             try:
-                order = await self._record_payment(capture, paid=False, idempotency=idempotency)
+                order = await self.record_decline(capture, idempotency=idempotency)
             except CommandRefused:
                 await self.keep(capture)
                 raise
@@ -175,18 +175,21 @@ class SettlePayments:
             for attempt in attempts:
                 work.payments.record(attempt)
 
-    async def _record_payment(
-        self, attempt: PaymentAttempt, paid: bool, idempotency: IdempotencyKey | None = None
+    async def record_decline(
+        self,
+        attempt: PaymentAttempt,
+        *,
+        expected_version: int | None = None,
+        idempotency: IdempotencyKey | None = None,
     ) -> Order:
-        def keep(work: Transaction, _: Change) -> None:
-            work.payments.record(attempt)
-
+        """Record a declined attempt, together with the order's failed payment. Raises what ChangeOrder raises."""
         change = await self.change_order(
             attempt.order_id,
-            lambda order: order.record_payment(paid=paid, by=CASHIER, at=self.clock()),
+            lambda order: order.record_payment(paid=False, by=CASHIER, at=self.clock()),
             by=CASHIER,
+            expected_version=expected_version,
             idempotency=idempotency,
-            also=keep,
+            also=lambda work, _: work.payments.record(attempt),
         )
         return change.order
 
@@ -250,7 +253,7 @@ class SettlePayments:
         """Store an authorization that was looked up. If the customer has decided on it, go on with the payment."""
         if confirmed and authorization.status is AttemptStatus.DECLINED:
             try:
-                await self._record_payment(authorization, paid=False)
+                await self.record_decline(authorization)
             except CommandRefused:
                 await self.keep(authorization)
             return
