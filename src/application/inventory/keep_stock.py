@@ -90,22 +90,15 @@ def _reserve(event: OrderCreated, left: dict[Food, int], record: LogRecord) -> R
     missing = sorted(
         food_id for (restaurant_id, food_id), quantity in wanted.items() if left[restaurant_id, food_id] < quantity
     )
-    if missing:
-        return Reservation(
-            order_id=event.order_id,
-            restaurant_id=event.restaurant_id,
-            status=ReservationStatus.SHORT,
-            missing=tuple(missing),
-            correlation_id=record.correlation_id,
-            traceparent=record.traceparent,
-        )
-    for food, quantity in wanted.items():
-        left[food] -= quantity
+    if not missing:
+        for food, quantity in wanted.items():
+            left[food] -= quantity
     return Reservation(
         order_id=event.order_id,
         restaurant_id=event.restaurant_id,
-        status=ReservationStatus.RESERVED,
-        taken={food_id: quantity for (_, food_id), quantity in wanted.items()},
+        status=ReservationStatus.SHORT if missing else ReservationStatus.RESERVED,
+        taken={} if missing else {food_id: quantity for (_, food_id), quantity in wanted.items()},
+        missing=tuple(missing),
         correlation_id=record.correlation_id,
         traceparent=record.traceparent,
     )
