@@ -18,7 +18,7 @@ _PUBLIC = ".example"
 _ENCODED_WORD = "=?"
 
 
-def address(value: object, *, field: str = "email") -> str:
+def address(value: object) -> str:
     """Return the address as it is sent: one mailbox, with its host in lower case. Raises InvalidInput.
 
     Names in quotes, addresses of IP numbers, comments and encoded words are refused, although RFC 5322 allows them.
@@ -27,7 +27,7 @@ def address(value: object, *, field: str = "email") -> str:
     try:
         return _validated(value, named=False).addr_spec
     except ValueError:
-        raise InvalidInput(field, "it is no address", allowed) from None
+        raise InvalidInput("email", "it is no address", allowed) from None
 
 
 def sender(value: object, *, field: str) -> "Address":
