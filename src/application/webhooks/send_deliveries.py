@@ -103,11 +103,6 @@ class SendDeliveries:
         finally:
             await self._end()
 
-    async def follow_all(self) -> bool:
-        """Let each endpoint fall behind or catch up, and return whether any did."""
-        changed = [await self._follow(endpoint) for endpoint in await self.webhooks.endpoints() if endpoint.enabled]
-        return any(changed)
-
     async def _repeat(self, step: Callable[[], Awaitable[float]], stop: asyncio.Event) -> None:
         """Call ``step`` again after the seconds that it returns; later while the storage is unavailable."""
         backoff = Backoff(first=1.0, longest=60.0)

@@ -110,7 +110,7 @@ class Installation:
 
     async def follow(self) -> None:
         sender = self.sender()
-        while await sender.follow_all():
+        while any([await sender.follow(it) for it in await sender.webhooks.endpoints() if it.enabled]):
             pass
 
     async def close(self) -> None:

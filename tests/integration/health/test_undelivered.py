@@ -224,7 +224,7 @@ async def test_webhooks_that_are_not_delivered_are_seen(installation: Installati
         handle = container.handle_batch(container.consumers()["webhooks"])
         await handle(await container.storage().log.read(dict.fromkeys(range(256), 0), limit=10))
         sender = evolve(container.send_deliveries(), client=HttpWebhookClient(Limits(private=True), "orderflow/test"))
-        await sender.follow_all()
+        await sender.follow(endpoint)
         await sender.send_due()
         clock.forward(minutes=61)
 
