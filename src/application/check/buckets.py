@@ -6,7 +6,7 @@ from types import MappingProxyType
 from ...domain.errors import UndecodableEvent
 from ...domain.events import OrderEvent
 from ..event_log.ports import Decode, EventLog
-from ..event_log.records import LogRecord, Positions
+from ..event_log.records import LogRecord, Positions, unread
 
 EVENTS_AT_ONCE = 20_000
 """Events that are kept in memory."""
@@ -31,7 +31,7 @@ def groups(heads: Positions) -> Iterator[dict[int, int]]:
 
 async def read_until(log: EventLog, until: Positions, after: Positions = MappingProxyType({})) -> Sequence[LogRecord]:
     """Read the records of these buckets ``after`` these positions up to those, each bucket's in order."""
-    at = {bucket: after.get(bucket, 0) for bucket, position in until.items() if position > after.get(bucket, 0)}
+    at = unread(after, until)
     result: list[LogRecord] = []
     while at and (records := await log.read(at, limit=PAGE)):
         for record in records:

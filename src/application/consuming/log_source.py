@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from attrs import define, field
 
 from ..event_log.ports import Cursors, EventLog, Wakeup
-from ..event_log.records import LogRecord, Origin, UnrecognizedRecord
+from ..event_log.records import LogRecord, Origin, UnrecognizedRecord, unread
 
 
 @define(eq=False)
@@ -53,7 +53,6 @@ class LogEventSource:
         """Do nothing: nothing is open."""
 
     async def _unread(self, limit: int) -> Sequence[LogRecord]:
-        at = self._positions or {}
         heads = await self.log.heads()
-        behind = {bucket: at.get(bucket, 0) for bucket, head in heads.items() if head > at.get(bucket, 0)}
+        behind = unread(self._positions or {}, heads)
         return await self.log.read(behind, limit=limit, heads=heads) if behind else ()

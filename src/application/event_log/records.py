@@ -112,6 +112,11 @@ class CursorAt:
     moved_at: datetime
 
 
+def unread(after: Positions, heads: Positions) -> dict[int, int]:
+    """Return the positions ``after`` which to read on, of the buckets that have records up to ``heads``."""
+    return {bucket: after.get(bucket, 0) for bucket, head in heads.items() if head > after.get(bucket, 0)}
+
+
 def shares(after: Positions, heads: Positions, limit: int) -> list[tuple[int, int, int]]:
     """Return (bucket, position to read after, number of records) for at most ``limit`` records in all.
 

@@ -7,7 +7,7 @@ from attrs import frozen
 
 from ..event_log.ports import Cursors, EventLog
 from ..event_log.readers import Readers
-from ..event_log.records import RELAY, Positions
+from ..event_log.records import RELAY, Positions, unread
 from ..rollout.rollout import Rollout
 
 
@@ -75,7 +75,7 @@ class Lag:
         snapshot = await self._read()
         found = {}
         for name, at in snapshot.positions.items():
-            behind = {b: at.get(b, 0) for b, reach in snapshot.reach[name].items() if reach > at.get(b, 0)}
+            behind = unread(at, snapshot.reach[name])
             # The limit is the number of buckets, so this is the first record of each.
             if first := await self.log.read(behind, limit=len(behind)) if behind else ():
                 found[name] = min(record.occurred_at for record in first)

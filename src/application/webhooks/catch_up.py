@@ -7,7 +7,8 @@ from attrs import evolve, frozen
 
 from ..consuming.consumer import ConsumerStore
 from ..event_log.ports import Cursors, EventLog
-from .endpoint import WEBHOOKS, Endpoint, caught_up, to_record
+from ..event_log.records import unread
+from .endpoint import WEBHOOKS, Endpoint, caught_up
 from .ports import Webhooks, WebhookTransaction
 from .record_deliveries import new_deliveries
 
@@ -59,7 +60,7 @@ class FollowLog:
 
     async def _catch_up(self, endpoint: Endpoint) -> bool:
         behind, cursors = endpoint.behind or {}, await self.cursors.positions(WEBHOOKS)
-        after = to_record(behind, cursors)
+        after = unread(behind, cursors)
         records = await self.log.read(after, limit=self.page, heads=cursors) if after else ()
         if not records and not caught_up(behind, cursors):
             return False  # the consumer has yet to come to where this endpoint begins

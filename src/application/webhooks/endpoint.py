@@ -1,7 +1,7 @@
 """Webhook endpoints: where events are sent, which events, and how their receiver is doing."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from enum import StrEnum
 from urllib.parse import urlsplit
@@ -162,8 +162,3 @@ def checked_endpoint(
 def caught_up(behind: Positions, cursors: Positions) -> bool:
     """Return whether ``behind`` is where the consumer is."""
     return all(behind.get(bucket, 0) == cursors.get(bucket, 0) for bucket in behind.keys() | cursors.keys())
-
-
-def to_record(behind: Positions, cursors: Positions) -> Mapping[int, int]:
-    """Return the buckets with events that the consumer has passed and ``behind`` has not, and where to go on."""
-    return {bucket: behind.get(bucket, 0) for bucket, at in cursors.items() if at > behind.get(bucket, 0)}
