@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 
 from attrs import field, frozen
 
-from ...domain.errors import CorruptHistory, NotConfigured, OrderNotFound, UndecodableEvent
+from ...domain.errors import CorruptHistory, OrderNotFound, UndecodableEvent
 from ...domain.events import OrderEvent
 from ...domain.history import OrderFacts, apply, facts_of, fold
 from ...domain.order import Order
 from ...domain.text import counted
 from ..event_log.ports import Decode
 from ..event_log.records import LogRecord, bucket_of
-from ..replay.replay_range import ReplaySource
+from ..replay.replay_range import ReplaySource, source_named
 from .orders_and_log import OrderAudit, differing
 
 TRIES = 5
@@ -66,9 +66,7 @@ class CompareOrder:
     buckets: int
 
     async def __call__(self, order_id: str, *, source: str = "log") -> OrderComparison:
-        if source not in self.sources:
-            raise NotConfigured(f"there is no {source} to read from here", f"read from the {' or '.join(self.sources)}")
-        row, records = await self._read(order_id, self.sources[source])
+        row, records = await self._read(order_id, source_named(self.sources, source))
         if row is None and not records:
             raise OrderNotFound(order_id)
         folded, problem = self._fold(records)

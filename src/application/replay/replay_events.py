@@ -7,7 +7,6 @@ from typing import Generic
 
 from attrs import define, field, frozen
 
-from ...domain.errors import NotConfigured
 from ...domain.text import counted
 from ..clock import Clock
 from ..consuming.consumer import Consumer, ConsumerStore, OutsideConsumer, T
@@ -27,6 +26,7 @@ from .replay_range import (
     Selection,
     StoppedOrder,
     select_positions,
+    source_named,
 )
 
 logger = logging.getLogger("orderflow.repair")
@@ -61,7 +61,7 @@ class ReplayEvents(Generic[T]):
     async def dry_run(self, start: ReplayStart, *, source: str = "log") -> ReplayResult:
         """Return what the replay would do. Nothing is changed or recorded. Raises as ``__call__`` does."""
         replay = await self._begin(start, source)
-        async for records in self._source(source)(replay.wanted, start.order_id):
+        async for records in self.sources[source](replay.wanted, start.order_id):
             replay.next(records)
         return replay.result(dry_run=True)
 
@@ -90,7 +90,7 @@ class ReplayEvents(Generic[T]):
             await self._commit(records)
             replay.handled += len(records)
 
-        async for records in self._source(source)(replay.wanted, start.order_id):
+        async for records in self.sources[source](replay.wanted, start.order_id):
             batch = replay.next(records)
             # One event in a batch if its effects cannot be rolled back.
             for part in [[it] for it in batch] if isinstance(self.consumer, OutsideConsumer) else [batch]:
@@ -101,13 +101,8 @@ class ReplayEvents(Generic[T]):
         logger.info("replayed", extra=figures)
         return done
 
-    def _source(self, name: str) -> ReplaySource:
-        if name not in self.sources:
-            raise NotConfigured(f"there is no {name} to read from here", f"read from the {' or '.join(self.sources)}")
-        return self.sources[name]
-
     async def _begin(self, start: ReplayStart, source: str) -> "_Replay":
-        self._source(source)
+        source_named(self.sources, source)
         name = self.consumer.name
         at = await self.cursors.positions(name)
         wanted = await select_positions(start, self.log, at, self.buckets)

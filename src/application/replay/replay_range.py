@@ -8,7 +8,7 @@ from typing import Protocol
 
 from attrs import frozen
 
-from ...domain.errors import InvalidInput, OrderNotFound
+from ...domain.errors import InvalidInput, NotConfigured, OrderNotFound
 from ...domain.text import identifier, shown
 from ...domain.validation import time_in
 from ..event_log.ports import EventLog, TopicReader
@@ -92,6 +92,13 @@ class ReplaySource(Protocol):
         Raises StorageUnavailable, StreamUnavailable.
         """
         ...
+
+
+def source_named(sources: Mapping[str, ReplaySource], name: str) -> ReplaySource:
+    """Return the source of that name. Raises NotConfigured."""
+    if name not in sources:
+        raise NotConfigured(f"there is no {name} to read from here", f"read from the {' or '.join(sources)}")
+    return sources[name]
 
 
 @frozen
