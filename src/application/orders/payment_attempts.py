@@ -11,6 +11,7 @@ from ...domain.events import PaymentProcessed
 from ...domain.money import Money, total_of
 from ...domain.payment import NO_REFUNDS, Payment, PaymentStatus
 from ...domain.text import storable
+from ..backoff import doubled
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=15)
 ANSWERED_WITHIN = timedelta(minutes=1)
@@ -190,9 +191,8 @@ class PaymentAttempt:
 
     def unanswered(self, detail: str, at: datetime) -> "PaymentAttempt":
         """Return this attempt after a request or look-up without a response."""
-        pause = min(LONGEST_PAUSE, FIRST_PAUSE * (1 << min(self.tries, 10)))
-        shown = storable(detail, at_most=MAX_TEXT)
-        return evolve(self, tries=self.tries + 1, due_at=at + pause, detail=shown)
+        pause = doubled(FIRST_PAUSE, LONGEST_PAUSE, self.tries)
+        return evolve(self, tries=self.tries + 1, due_at=at + pause, detail=storable(detail, at_most=MAX_TEXT))
 
     def settled(self, response: GatewayResponse, at: datetime) -> "PaymentAttempt":
         """Return this attempt with the gateway's response; without an outcome if that is pending."""
