@@ -168,13 +168,12 @@ class LogFeed:
         while behind := {bucket: at for bucket, at in enumerate(place.positions) if at < heads[bucket]}:
             async with self.turns:
                 records = await self.log.read(behind, limit=BATCH, heads=heads, max_bytes=BATCH_BYTES)
-                changes = await self._changes(records, place)
+                changes, place = await self._changes(records, place)
             for change in changes:
                 if wants(change):
                     yield change
             if not records:
                 return
-            place = _after(records, place)
 
     @property
     def now(self) -> Place | None:
@@ -214,7 +213,8 @@ class LogFeed:
         if not behind:
             return False
         records = await self.log.read(behind, limit=BATCH, heads=heads, max_bytes=BATCH_BYTES)
-        for change in await self._changes(records, place):
+        changes, after = await self._changes(records, place)
+        for change in changes:
             self._place = change.place
             order, record = change.order, change.record
             keys: list[Key | None] = [
@@ -226,26 +226,21 @@ class LogFeed:
             ]
             for subscription in [each for key in keys for each in self._subscriptions.get(key, ())]:
                 subscription.offer(change)
-        self._place = _after(records, place)
+        self._place = after
         return bool(records)
 
-    async def _changes(self, records: Sequence[LogRecord], place: Place) -> list[Change]:
-        """Return the changes that ``records`` make, which come after ``place``; none of an order without a row."""
+    async def _changes(self, records: Sequence[LogRecord], place: Place) -> tuple[list[Change], Place]:
+        """Return the changes that ``records`` make, which come after ``place``, and the place after them.
+
+        There is none of an order without a row.
+        """
         orders = await self.orders.get_all({record.order_id for record in records})
         positions = list(place.positions)
         found = []
         for record in records:
             positions[record.bucket] = record.position
             shippers = await self.shippers.around(record)
-            here = Place(place.epoch, tuple(positions))
+            place = Place(place.epoch, tuple(positions))
             if (order := orders.get(record.order_id)) is not None:
-                found.append(Change(record, order, shippers, here))
-        return found
-
-
-def _after(records: Sequence[LogRecord], place: Place) -> Place:
-    """Return the place after ``records``, which come after ``place``."""
-    positions = list(place.positions)
-    for record in records:
-        positions[record.bucket] = record.position
-    return Place(place.epoch, tuple(positions))
+                found.append(Change(record, order, shippers, place))
+        return found, place
