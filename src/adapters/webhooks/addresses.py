@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from threading import Thread
 
 from ...application.webhooks.public_address import is_address, is_public
@@ -34,26 +35,14 @@ def _addresses(host: str, port: int) -> Sequence[str]:
 
 
 async def _on_a_thread(resolve: Resolve, host: str, port: int) -> Sequence[str]:
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[Sequence[str]] = loop.create_future()
-
-    def hand_over(found: Sequence[str], error: Exception | None) -> None:
-        if answer.done():
-            return
-        if error is None:
-            answer.set_result(found)
-        else:
-            answer.set_exception(error)
+    answer: Future[Sequence[str]] = Future()
+    answer.set_running_or_notify_cancel()  # a caller who stops waiting does not cancel it
 
     def run() -> None:
-        found: tuple[str, ...] = ()
-        failure: Exception | None = None
         try:
-            found = tuple(resolve(host, port))
+            answer.set_result(tuple(resolve(host, port)))
         except (OSError, UnicodeError) as error:
-            failure = error
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(hand_over, found, failure)
+            answer.set_exception(error)
 
     Thread(target=run, name="webhook-lookup", daemon=True).start()
-    return await answer
+    return await asyncio.wrap_future(answer)

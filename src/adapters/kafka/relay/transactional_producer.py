@@ -3,8 +3,9 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
-from threading import Event, Thread
+from threading import Thread
 from time import monotonic
 from types import MappingProxyType
 from uuid import uuid4
@@ -166,22 +167,21 @@ class RelayProducer:
         an abandoned call is never committed.
         """
         offsets = [TopicPartition(self.settings.topic, p, ends[p], text) for p, text in metadata.items()]
-        failed: list[BaseException] = []
-        finished = Event()
+        sent: Future[None] = Future()
 
         def send() -> None:
             try:
                 producer.send_offsets_to_transaction(offsets, membership, self.timeout)
+                sent.set_result(None)
             except BaseException as error:  # noqa: BLE001 - it is raised by the waiting thread
-                failed.append(error)
-            finally:
-                finished.set()
+                sent.set_exception(error)
 
         def wait() -> None:
-            if not finished.wait(self.timeout + _HANG_MARGIN):
-                raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "sending the offsets did not finish"))
-            if failed:
-                raise failed[0]
+            try:
+                sent.result(self.timeout + _HANG_MARGIN)
+            except TimeoutError as error:
+                problem = KafkaError(KafkaError._TIMED_OUT, "sending the offsets did not finish")
+                raise KafkaException(problem) from error
 
         Thread(target=send, name="relay-offsets", daemon=True).start()
         return wait
