@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from ...application.event_log.records import EVENT_LIMIT
 from ...application.orders.write_set import WriteSet
-from ...domain.errors import Conflict, InvalidInput, OrderNotFound
+from ...domain.errors import InvalidInput, OrderNotFound
 from ...domain.order import Order
 from ...domain.text import is_identifier
 from ..order_terms import OrderTerms
@@ -190,7 +190,7 @@ class JoinedTransaction:
             if conflicts := write(batch):
                 savepoint.rollback()
         if conflicts:
-            raise _first(conflicts, sets)
+            raise next(refusal for writes in sets if (refusal := conflicts.refusal(writes)) is not None)
 
     def _savepoint(self) -> NestedTransaction:
         try:
@@ -231,10 +231,6 @@ class JoinedTransaction:
 
     def _current(self) -> Sequence[Transaction | None]:
         return self.connection.get_transaction(), self.connection.get_nested_transaction()
-
-
-def _first(conflicts: Conflicts, sets: Sequence[WriteSet]) -> Conflict:
-    return next(refusal for writes in sets if (refusal := conflicts.refusal(writes)) is not None)
 
 
 @cache

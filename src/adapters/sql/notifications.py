@@ -113,10 +113,6 @@ _CONSTANT = {"event_type", "recorded_at", "correlation_id", "traceparent"}
 _OUTCOME = [name for name in _NOTIFICATION if name not in _CONSTANT]
 
 
-def row_of_parties(it: Parties) -> dict[str, Any]:
-    return asdict(it, recurse=False)
-
-
 def row_of_notification(it: Notification) -> dict[str, Any]:
     row = dict(zip(_NOTIFICATION, _values_of_notification(it), strict=True))
     row["status"] = it.status.value
@@ -142,7 +138,7 @@ class SqlNotificationStore:
         return {row["order_id"]: Parties(**row) for row in rows}
 
     async def keep_parties(self, parties: Sequence[Parties]) -> None:
-        await put(self._connection, order_parties, [row_of_parties(it) for it in parties])
+        await put(self._connection, order_parties, [asdict(it, recurse=False) for it in parties])
 
     async def contacts(self, parties: Collection[str]) -> Mapping[str, Contact]:
         rows = await select_among(self._connection, contacts.c.party, parties)

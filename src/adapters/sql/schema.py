@@ -81,7 +81,8 @@ async def current(url: str, *, pooled: bool = False) -> str | None:
     """Return the version of the database's schema; None before the first. Raises StorageUnavailable."""
     database = Database.at(url, pool_size=1, pooled=pooled)
     try:
-        return await current_of(database)
+        async with database.reading() as connection:
+            return await current_on(connection)
     finally:
         await database.close()
 
@@ -152,12 +153,6 @@ def known() -> Sequence[str]:
     They are read from the files' names, which begin with the version, so that only ``upgrade`` needs alembic.
     """
     return tuple(sorted(file.name.partition("_")[0] for file in (_MIGRATIONS / "versions").glob("[0-9]*_*.py")))
-
-
-async def current_of(database: Database) -> str | None:
-    """Return the version of the schema of ``database``."""
-    async with database.reading() as connection:
-        return await current_on(connection)
 
 
 async def current_on(connection: AsyncConnection) -> str | None:
