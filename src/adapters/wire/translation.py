@@ -45,7 +45,7 @@ def data_of(event: OrderEvent) -> tuple[EventType, EventData]:
                 order_details=tuple(map(_detail, event.lines)),
                 created_at=at,
                 currency=_currency_to_wire(event.total),
-                created_by=UNSET if event.by is None else event.by,
+                created_by=_given(event.by),
             )
         case StateChanged():
             return "order.state_changed", StateChangedData(
@@ -71,10 +71,7 @@ def data_of(event: OrderEvent) -> tuple[EventType, EventData]:
             )
         case OrderCancelled():
             return "order.cancelled", CancelledData(
-                reason=event.reason,
-                cancelled_by=event.by,
-                cancelled_at=at,
-                shipper_id=UNSET if event.shipper_id is None else event.shipper_id,
+                reason=event.reason, cancelled_by=event.by, cancelled_at=at, shipper_id=_given(event.shipper_id)
             )
         case OrderDelivered():
             return "order.delivered", DeliveredData(
@@ -103,7 +100,7 @@ def event_of(data: EventData, common: EnvelopeFields) -> OrderEvent:
                 restaurant_id=data.restaurant_id,
                 total=Money(data.total_price, currency),
                 lines=tuple(_line(detail, currency) for detail in data.order_details),
-                by=None if data.created_by is UNSET else data.created_by,
+                by=_known(data.created_by),
             )
         case StateChangedData():
             return StateChanged(**common, old=data.old_state, new=data.new_state, by=data.updated_by)
@@ -124,7 +121,7 @@ def event_of(data: EventData, common: EnvelopeFields) -> OrderEvent:
         case ShipperAssignedData():
             return ShipperAssigned(**common, shipper_id=data.shipper_id, by=data.assigned_by)
         case CancelledData():
-            shipper_id = None if data.shipper_id is UNSET else data.shipper_id
+            shipper_id = _known(data.shipper_id)
             return OrderCancelled(**common, reason=data.reason, by=data.cancelled_by, shipper_id=shipper_id)
         case DeliveredData():
             return OrderDelivered(**common, shipper_id=data.shipper_id, minutes=data.delivery_time)
