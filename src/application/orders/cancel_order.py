@@ -1,14 +1,14 @@
 """Cancelling an order; a card payment is refunded."""
 
+from functools import partial
+
 from attrs import frozen
 
 from ...domain.actor import Actor
-from ...domain.order import Change, Order
+from ...domain.order import Order
 from ..clock import Clock
 from .change_order import ChangeOrder
 from .idempotency import IdempotencyKey
-from .payment_attempts import PaymentAttempt
-from .ports import Transaction
 from .settle_payments import SettlePayments
 
 
@@ -41,14 +41,9 @@ class CancelOrder:
             by=by,
             expected_version=expected_version,
             idempotency=idempotency,
-            also=self._store_refund,
+            also=partial(self.settle_payments.store_refund, cancelling=True),
         )
         if change.order.payment.by_card:
             await self.settle_payments(order_id)
             await self.settle_payments.void_open(order_id)
         return change.order
-
-    def _store_refund(self, work: Transaction, change: Change) -> None:
-        if (refund := change.refund) is not None:
-            now = self.settle_payments.attempt_clock()
-            work.payments.record(PaymentAttempt.refund_for(refund, now, cancelling=True))

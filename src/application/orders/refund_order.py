@@ -8,14 +8,12 @@ from attrs import frozen
 from ...domain.actor import Actor
 from ...domain.errors import InvalidInput, OrderFlowError
 from ...domain.money import Money, total_of
-from ...domain.order import Change, Order
+from ...domain.order import Order
 from ...domain.refund import RefundBearer
 from ...domain.text import shown
 from ..clock import Clock
 from .change_order import ChangeOrder
 from .idempotency import IdempotencyKey
-from .payment_attempts import PaymentAttempt
-from .ports import Transaction
 from .settle_payments import SettlePayments
 
 logger = logging.getLogger("orderflow.payments")
@@ -56,7 +54,7 @@ class RefundOrder:
             by=by,
             expected_version=expected_version,
             idempotency=idempotency,
-            also=self._store_refund,
+            also=self.settle_payments.store_refund,
         )
         if change.refund is not None:
             try:
@@ -64,10 +62,6 @@ class RefundOrder:
             except OrderFlowError as e:
                 logger.warning("a refund is requested later", extra={"order_id": order_id, "error": e.code})
         return change.order
-
-    def _store_refund(self, work: Transaction, change: Change) -> None:
-        if (refund := change.refund) is not None:
-            work.payments.record(PaymentAttempt.refund_for(refund, self.settle_payments.attempt_clock()))
 
 
 def _amount(order: Order, amount: Decimal | None, food_id: str | None) -> Money | None:

@@ -7,7 +7,7 @@ from attrs import evolve, frozen
 
 from ...domain.actor import Actor, Role
 from ...domain.errors import CommandRefused, GatewayUnavailable, OrderFlowError
-from ...domain.order import Order
+from ...domain.order import Change, Order
 from ...domain.payment import PaymentStatus
 from ...domain.refusals import payment_settled
 from ..clock import Clock
@@ -26,7 +26,7 @@ from .payment_attempts import (
     open_authorizations,
     reference_for,
 )
-from .ports import PaymentAttempts, PaymentGateway, UnitOfWork
+from .ports import PaymentAttempts, PaymentGateway, Transaction, UnitOfWork
 from .record_refund import RecordRefund
 from .retry import retry_on_conflict
 
@@ -68,6 +68,11 @@ class SettlePayments:
         else:
             found = [a for a in await self.attempts.of_order(order_id) if a.status is AttemptStatus.REQUESTED]
         return sum([await self._settle(attempt) for attempt in found])
+
+    def store_refund(self, work: Transaction, change: Change, *, cancelling: bool = False) -> None:
+        """Store the refund that ``change`` asks for, if it does, with the order; it is requested afterwards."""
+        if change.refund is not None:
+            work.payments.record(PaymentAttempt.refund_for(change.refund, self.attempt_clock(), cancelling=cancelling))
 
     async def void_open(self, order_id: str) -> None:
         """Void the authorizations of an order that nothing will capture.
