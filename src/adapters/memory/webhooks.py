@@ -11,8 +11,7 @@ from ...application.event_log.records import Positions
 from ...application.orders.ports import OrderQueries
 from ...application.webhooks.delivery import LONGEST_PAUSE, DeliveryKey, DeliveryStatus, WebhookDelivery
 from ...application.webhooks.endpoint import BY_OPERATOR, Endpoint
-from ...application.webhooks.ports import DELETED_AT_ONCE
-from ...application.webhooks.summary import WebhookSummary
+from ...application.webhooks.ports import DELETED_AT_ONCE, WebhookSummary
 from ...domain.errors import NotFound
 from .clock import due
 from .overlay import Overlay

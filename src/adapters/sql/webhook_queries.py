@@ -12,8 +12,7 @@ from sqlalchemy.sql.expression import TextualSelect
 from ...application.backlog import Backlog
 from ...application.webhooks.delivery import LONGEST_PAUSE, DeliveryKey, DeliveryStatus, WebhookDelivery
 from ...application.webhooks.endpoint import BY_OPERATOR, FAILING_AFTER, Endpoint
-from ...application.webhooks.ports import DELETED_AT_ONCE
-from ...application.webhooks.summary import WebhookSummary
+from ...application.webhooks.ports import DELETED_AT_ONCE, WebhookSummary
 from ...domain.errors import NotFound
 from .bulk import among, change, put, select_all
 from .database import POSTGRESQL, Database

@@ -9,7 +9,7 @@ from ..backlog import Backlog
 from ..orders.payment_attempts import OutstandingPayments
 from ..recovery.epochs import Epochs
 from ..rollout.rollout import RolloutState
-from ..webhooks.summary import WebhookSummary
+from ..webhooks.ports import WebhookSummary
 from .facts import CertificateFacts, ConnectionFailure, DatabaseFacts, StreamFacts
 from .lag import ReaderLag
 from .processes import KnownProcess

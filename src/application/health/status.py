@@ -7,7 +7,7 @@ from attrs import frozen
 
 from ..backlog import Backlog
 from ..orders.payment_attempts import OutstandingPayments
-from ..webhooks.summary import WebhookSummary
+from ..webhooks.ports import WebhookSummary
 from .facts import ConnectionFailure, DatabaseFacts, StreamFacts
 from .lag import ReaderLag
 from .observation import Observation

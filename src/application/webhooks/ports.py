@@ -4,11 +4,29 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from attrs import field, frozen
+
+from ..backlog import Backlog
 from ..consuming.consumer import ConsumerTransaction
 from ..event_log.records import Positions
 from .delivery import DeliveryKey, DeliveryStatus, WebhookDelivery, WebhookMessage, WebhookResponse
 from .endpoint import Endpoint
-from .summary import WebhookSummary
+
+
+@frozen(kw_only=True)
+class WebhookSummary:
+    """The numbers of undelivered messages at enabled endpoints, and of endpoints by their state.
+
+    ``failing`` accept nothing now, ``behind`` have events that wait in the log. Disabled ones are counted by who
+    disabled them: an operator, or orderflow itself (``stopped``).
+    """
+
+    backlog: Backlog = field(factory=Backlog)
+    enabled: int = 0
+    failing: int = 0
+    behind: int = 0
+    disabled: int = 0
+    stopped: int = 0
 
 
 class WebhookStore(Protocol):

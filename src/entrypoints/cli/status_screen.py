@@ -8,7 +8,7 @@ from rich.text import Text
 
 from ...application.health.facts import ConnectionFailure, DatabaseFacts, StreamFacts
 from ...application.health.status import ErrorStatus, ProcessStatus, ReaderStatus, Status
-from ...application.webhooks.summary import WebhookSummary
+from ...application.webhooks.ports import WebhookSummary
 from ...domain.text import counted, printable
 from .session import rows
 

@@ -20,7 +20,7 @@ from orderflow.application.health.processes import Failure, Part
 from orderflow.application.operator_note import OperatorNote
 from orderflow.application.orders.payment_attempts import OutstandingPayments
 from orderflow.application.recovery.epochs import Epoch, Epochs
-from orderflow.application.webhooks.summary import WebhookSummary
+from orderflow.application.webhooks.ports import WebhookSummary
 from orderflow.entrypoints.settings import CONSUMERS as SHIPPED
 from orderflow.entrypoints.settings import Settings
 from orderflow.entrypoints.wiring.storage_and_consumers import expectations
