@@ -29,7 +29,6 @@ AT_ONCE = 2
 """Figures that are read at the same time: each reads all orders, and other requests need the database, too."""
 HOUR = timedelta(hours=1)
 REFUSALS = problems(400, 401, 403, 500, 503)
-QUERY = {"start", "end", "restaurantId"}
 Start = Annotated[str | None, time("start", "the default is one hour before the end")]
 End = Annotated[str | None, time("end", "the default is now")]
 
@@ -188,7 +187,6 @@ async def read_deliveries(asked: Asked) -> Sequence[DeliveryTimes]:
     responses=REFUSALS,
     operation_id="salesPerMinute",
     summary="Orders and revenue per minute",
-    opt={"query": QUERY},
 )
 async def minutes(
     request: Request[Actor, Any, Any],
@@ -202,9 +200,7 @@ async def minutes(
     return json_response(MinutesView(minutes=tuple(found[:MOST_MINUTES]), more=len(found) > MOST_MINUTES))
 
 
-of_a_span = partial(
-    get, responses=REFUSALS, dependencies={"asked": Provide(provide_asked, sync_to_thread=False)}, opt={"query": QUERY}
-)
+of_a_span = partial(get, responses=REFUSALS, dependencies={"asked": Provide(provide_asked, sync_to_thread=False)})
 """A route whose figures are of a span of time."""
 
 

@@ -1,7 +1,7 @@
 """The ASGI application: authentication, validation of requests, and the routes."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -13,6 +13,8 @@ from litestar.di import Provide
 from litestar.events import BaseEventEmitterBackend
 from litestar.exceptions import NotFoundException
 from litestar.handlers import BaseRouteHandler
+from litestar.params import QueryParameter
+from litestar.typing import FieldDefinition
 
 from ...adapters.telemetry import Instruments
 from ...adapters.telemetry.tracing.tracing import Tracing
@@ -55,6 +57,8 @@ from .routers import OwnRouter
 Hook = Callable[[], Awaitable[None]]
 MAX_BODY_BYTES = 1_000_000
 Options = Mapping[str, Any] | None
+QUERY = "query"
+"""The option of a route with its query parameters, and whether each may be repeated."""
 OPERATING = {"scope": Scope.OPERATE, "creates": True}
 """Options of routes for operators, of which none compares a version."""
 SINGLE_HEADERS = (
@@ -288,11 +292,26 @@ def _completed(
     app: InstrumentedApp, tracing: Tracing | None, instruments: Instruments | None, cors_origins: Sequence[str]
 ) -> Litestar:
     """Return ``app`` with what answers around its routes."""
+    for route in app.routes:
+        for handler in getattr(route, "route_handlers", ()):
+            handler.opt[QUERY] = dict(_query_parameters(handler, handler.parsed_fn_signature.parameters))
     app.tracing = tracing
     app.instruments = instruments
     app.direct = direct_routes(app)
     app.cors = Cors.of(cors_origins, {method for route in app.routes for method in route.methods})
     return app
+
+
+def _query_parameters(
+    handler: BaseRouteHandler, fields: Mapping[str, FieldDefinition]
+) -> Iterator[tuple[str | None, bool]]:
+    """Find the query parameters of ``handler`` and of what it depends on, and whether each may be repeated."""
+    providers = handler.resolve_dependencies()
+    for name, field in fields.items():
+        if name in providers:
+            yield from _query_parameters(handler, providers[name].parsed_fn_signature.parameters)
+        elif isinstance(field.kwarg_definition, QueryParameter):
+            yield field.kwarg_definition.name, field.is_non_string_sequence
 
 
 class NoEmitter(BaseEventEmitterBackend):
@@ -313,11 +332,11 @@ def closing_event(app: Litestar) -> asyncio.Event:
 
 async def refuse_unknown_parameters(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Refuse query parameters that the route does not have or that are repeated, of which some would be ignored."""
-    parameters = handler.opt.get("query", set())
+    parameters: Mapping[str, bool] = handler.opt.get(QUERY, {})
     for name, values in connection.query_params.dict().items():
         if name not in parameters:
             raise InvalidParameter(name, "there is no such parameter", ", ".join(sorted(parameters)) or "none")
-        if len(values) > 1 and name not in handler.opt.get("repeated", ()):
+        if len(values) > 1 and not parameters[name]:
             raise InvalidParameter(name, f"it is given {len(values)} times", "each parameter once")
 
 

@@ -36,7 +36,6 @@ admins_only = for_roles(Role.ADMIN, refused="may not see or erase what is kept o
     responses=problems(400, 401, 403, 500, 503),
     operation_id="exportCustomer",
     summary="Export what is kept of a customer",
-    opt={"query": {"cursor"}},
 )
 async def export_customer(
     customers: NamedDependency[Customers],

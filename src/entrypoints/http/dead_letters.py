@@ -79,7 +79,6 @@ class DroppedView:
     responses=problems(400, 401, 403, 500, 503),
     operation_id="deadLetters",
     summary="Parked orders, grouped by consumer and error",
-    opt={"query": {"consumer", "error"}},
 )
 async def dead_letters(
     operations: NamedDependency[Operations],

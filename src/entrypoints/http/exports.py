@@ -16,11 +16,11 @@ from ...application.orders.queries import OrderPage, OrderQuery, OrderSort
 from ...domain.actor import Actor
 from ...domain.errors import Unavailable
 from . import analytics
-from .analytics import QUERY, Asked, End, Figures, Start
+from .analytics import Asked, End, Figures, Start
 from .calls import Call
 from .csv_rows import Columns, columns_of, csv_lines, order_columns
 from .openapi import CSV, problems
-from .order_filter import FILTER, WANTED, RestaurantId
+from .order_filter import WANTED, RestaurantId
 from .parts import PartsResponse
 from .reads import PRIVATE, SLICE, STEP_BYTES, Sort
 
@@ -101,7 +101,7 @@ async def _sent(columns: Columns, steps: AsyncIterator[Iterable[object]]) -> Asy
     dependencies=WANTED,
     operation_id="exportOrders",
     summary="Export orders as CSV",
-    opt={"query": {*FILTER, "sort"}, "repeated": {"state"}, "kind": "exports"},
+    opt={"kind": "exports"},
 )
 async def export_orders(call: NamedDependency[Call], wanted: NamedDependency[OrderQuery], sort: Sort = None) -> Stream:
     """Return all orders that ``GET /v1/orders`` lists with these conditions, one a row, without a limit.
@@ -143,7 +143,7 @@ async def _orders(call: Call, query: OrderQuery, page: OrderPage) -> AsyncIterat
     responses=analytics.REFUSALS,
     operation_id="exportSalesPerMinute",
     summary="Export orders and revenue per minute as CSV",
-    opt={"query": QUERY, "kind": "exports"},
+    opt={"kind": "exports"},
 )
 async def export_minutes(
     request: Request[Actor, Any, Any],
@@ -166,7 +166,7 @@ def _export(name: str) -> Any:
         operation_id=operation_id,
         summary=summary,
         description=f"Return the rows of `GET /v1/analytics/{name}`.",
-        opt={"query": QUERY, "kind": "exports"},
+        opt={"kind": "exports"},
     )
     async def export(asked: NamedDependency[Asked]) -> Stream:
         return CsvResponse(name, columns, _steps(await read(asked)))

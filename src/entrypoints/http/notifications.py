@@ -52,7 +52,6 @@ class NotificationsView:
     responses=problems(400, 401, 403, 404, 500, 503),
     operation_id="listNotifications",
     summary="List the notifications about an order",
-    opt={"query": {"orderId"}},
 )
 async def list_notifications(
     request: Request[Actor, Any, Any],

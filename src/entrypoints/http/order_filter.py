@@ -10,18 +10,6 @@ from ...domain.errors import InvalidInput
 from ...domain.lifecycle import OrderState
 from .parameters import parse_flag, parse_identifier, parse_time, query, time
 
-FILTER = {
-    "customerId",
-    "userId",
-    "restaurantId",
-    "shipperId",
-    "state",
-    "available",
-    "late",
-    "q",
-    "createdFrom",
-    "createdUntil",
-}
 CustomerId = Annotated[str | None, query("customerId", "only orders of this customer")]
 UserId = Annotated[str | None, query("userId", "only orders of this customer")]
 RestaurantId = Annotated[str | None, query("restaurantId", "only orders of this restaurant")]

@@ -14,7 +14,7 @@ from ...application.orders.queries import OrderQuery, OrderSort
 from .calls import ORDER_CALL, Call
 from .etag import etag, not_modified
 from .openapi import ETAG, NOT_MODIFIED, problems
-from .order_filter import FILTER, WANTED
+from .order_filter import WANTED
 from .parameters import header, limit, parse_limit, parse_time, query, time
 from .views import CountsView, OrderPageView, PastOrderView, TimelineView, counts_view, event_view, past_view, render
 
@@ -36,7 +36,6 @@ Sort = Annotated[str | None, query("sort", "the order of the list, newest first 
     dependencies=ORDER_CALL,
     operation_id="getOrder",
     summary="Get an order, as it is or as it was",
-    opt={"query": {"asOf"}},
 )
 async def get_order(
     call: NamedDependency[Call],
@@ -59,7 +58,6 @@ async def get_order(
     dependencies=WANTED,
     operation_id="listOrders",
     summary="List or find orders",
-    opt={"query": {*FILTER, "sort", "limit", "cursor"}, "repeated": {"state"}},
 )
 async def list_orders(
     call: NamedDependency[Call],
@@ -90,7 +88,6 @@ async def list_orders(
     dependencies=WANTED,
     operation_id="countOrders",
     summary="Count orders by state",
-    opt={"query": FILTER, "repeated": {"state"}},
 )
 async def count_orders(call: NamedDependency[Call], wanted: NamedDependency[OrderQuery]) -> Response[CountsView]:
     """Count the orders that ``GET /v1/orders`` lists with these conditions: of each state at most 10,000."""

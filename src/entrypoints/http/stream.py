@@ -198,12 +198,7 @@ async def stream(
     responses=problems(400, 401, 403, 500, 503),
     operation_id="streamOrders",
     summary="Stream the changes of all orders",
-    opt={
-        "query": {"customerId", "restaurantId", "shipperId", "type", "lastEventId", "ticket"},
-        "repeated": {"type"},
-        "kind": "streams",
-        "ticket": True,
-    },
+    opt={"kind": "streams", "ticket": True},
 )
 async def stream_orders(
     call: NamedDependency[Call],

@@ -124,7 +124,6 @@ async def get_endpoint(call: NamedDependency[EndpointCall]) -> Response[Endpoint
     dependencies=ENDPOINT_CALL,
     operation_id="listWebhookDeliveries",
     summary="List deliveries to a webhook endpoint",
-    opt={"query": {"status", "orderId", "limit"}},
 )
 async def list_deliveries(
     call: NamedDependency[EndpointCall],
