@@ -19,6 +19,7 @@ from .order_filter import RestaurantId
 from .parameters import parse_identifier, parse_time, time
 from .reads import json_response
 from .role_guard import for_roles
+from .views import view_of
 
 MAX_SPAN = timedelta(days=31)
 MOST = 10_000
@@ -164,9 +165,7 @@ async def read_states(asked: Asked) -> Sequence[StateView]:
         found.append(
             StateView(state=state, orders=orders, left=0, mean=None, median=None, p90=None)
             if stays is None
-            else StateView(
-                state=state, orders=orders, left=stays.orders, mean=stays.mean, median=stays.median, p90=stays.p90
-            )
+            else view_of(StateView, stays, orders=orders, left=stays.orders)
         )
     return found
 

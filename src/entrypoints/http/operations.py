@@ -116,14 +116,13 @@ async def findings(operations: NamedDependency[Operations]) -> Response[Findings
 async def changes(operations: NamedDependency[Operations]) -> Response[ChangesView]:
     """Return the latest changes of the maintenance log and of dead letters."""
     made = [
-        ChangeView(at=each.note.at, by=each.note.by, reason=each.note.reason, kind=each.kind, what=str(each))
+        view_of(ChangeView, each.note, kind=each.kind, what=str(each))
         for each in await operations.maintenance_log.history(limit=CHANGES_SHOWN)
     ]
     made += [
-        ChangeView(
-            at=each.note.at,
-            by=each.note.by,
-            reason=each.note.reason,
+        view_of(
+            ChangeView,
+            each.note,
             kind=each.outcome,
             what=f"event {each.sequence} of order {each.order_id} for {each.consumer}",
         )

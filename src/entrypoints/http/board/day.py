@@ -19,6 +19,7 @@ from ..exact_body import ExactBody
 from ..reads import json_response
 from ..role_guard import for_roles
 from ..routers import OwnRouter
+from ..views import view_of
 
 PATH = "/board/day"
 _admins_only = for_roles(Role.ADMIN, refused="may not watch the day; only admins may")
@@ -61,16 +62,7 @@ def day_router(day: WatchedDay, guards: list[Callable[..., Awaitable[None]]]) ->
     @get(PATH, guards=[_admins_only])
     async def map_of_the_day() -> Response[Any]:
         """Return the places of the day and the ways of its couriers, which never change."""
-        places = day.geography
-        return json_response(
-            DayView(
-                name=day.name,
-                midnight=MIDNIGHT,
-                restaurants=places.restaurants,
-                orders=places.orders,
-                couriers=places.couriers,
-            )
-        )
+        return json_response(view_of(DayView, day.geography, name=day.name, midnight=MIDNIGHT))
 
     @get(f"{PATH}/clock")
     async def clock() -> Response[Any]:
@@ -92,13 +84,4 @@ def day_router(day: WatchedDay, guards: list[Callable[..., Awaitable[None]]]) ->
 
 
 def _clock_view(day: WatchedDay) -> ClockView:
-    clock = day.clock
-    return ClockView(
-        time=clock.now,
-        speed=clock.speed,
-        paused=clock.paused,
-        is_over=day.is_over,
-        steps=day.steps,
-        planned=day.planned,
-        left=day.left,
-    )
+    return view_of(ClockView, day, time=day.clock.now, speed=day.clock.speed, paused=day.clock.paused)
