@@ -1,7 +1,7 @@
 """The ASGI application: authentication, validation of requests, and the routes."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -11,10 +11,7 @@ from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.events import BaseEventEmitterBackend
-from litestar.exceptions import NotFoundException
 from litestar.handlers import BaseRouteHandler
-from litestar.params import QueryParameter
-from litestar.typing import FieldDefinition
 
 from ...adapters.telemetry import Instruments
 from ...adapters.telemetry.tracing.tracing import Tracing
@@ -29,7 +26,6 @@ from ...application.streams.use_cases import StreamUseCases
 from ...application.webhooks.change_endpoints import ChangeEndpoints
 from ...application.webhooks.ports import Webhooks
 from ...application.webhooks.resend import ResendDeliveries, SendTest
-from ...domain.errors import InvalidInput
 from . import analytics as analytics_routes
 from . import batch, dead_letters, exports, lifecycle, problems, reads, stream, stream_tickets, writes
 from . import customers as customer_routes
@@ -44,32 +40,28 @@ from .board.pages import pages_router
 from .board.sessions import CookieSessions, SessionDoor, session_router
 from .caller_limits import CallerLimits, Callers
 from .calls import AUTHORIZED, Api, provide_call
-from .conditions import refuse_idempotency_key, refuse_unsupported_conditions, require_json
+from .conditions import (
+    note_query_parameters,
+    refuse_idempotency_key,
+    refuse_other_spellings,
+    refuse_repeated_headers,
+    refuse_unknown_parameters,
+    refuse_unsupported_conditions,
+    require_json,
+)
 from .cors import Cors
 from .direct import direct_routes
 from .docs_page import docs_router
 from .health import Checks, livez, readyz
 from .metrics import InstrumentedApp
 from .openapi import CORRELATION, PATH, CamelViews, ExactNumbers, openapi_config
-from .problems import InvalidParameter
 from .routers import OwnRouter
 
 Hook = Callable[[], Awaitable[None]]
 MAX_BODY_BYTES = 1_000_000
 Options = Mapping[str, Any] | None
-QUERY = "query"
-"""The option of a route with its query parameters, and whether each may be repeated."""
 OPERATING = {"scope": Scope.OPERATE, "creates": True}
 """Options of routes for operators, of which none compares a version."""
-SINGLE_HEADERS = (
-    "Authorization",
-    "X-Actor",
-    "Content-Type",
-    "Content-Encoding",
-    "Idempotency-Key",
-    "If-Match",
-    "Last-Event-ID",
-)
 
 
 def create_app(
@@ -292,26 +284,12 @@ def _completed(
     app: InstrumentedApp, tracing: Tracing | None, instruments: Instruments | None, cors_origins: Sequence[str]
 ) -> Litestar:
     """Return ``app`` with what answers around its routes."""
-    for route in app.routes:
-        for handler in getattr(route, "route_handlers", ()):
-            handler.opt[QUERY] = dict(_query_parameters(handler, handler.parsed_fn_signature.parameters))
+    note_query_parameters(app)
     app.tracing = tracing
     app.instruments = instruments
     app.direct = direct_routes(app)
     app.cors = Cors.of(cors_origins, {method for route in app.routes for method in route.methods})
     return app
-
-
-def _query_parameters(
-    handler: BaseRouteHandler, fields: Mapping[str, FieldDefinition]
-) -> Iterator[tuple[str | None, bool]]:
-    """Find the query parameters of ``handler`` and of what it depends on, and whether each may be repeated."""
-    providers = handler.resolve_dependencies()
-    for name, field in fields.items():
-        if name in providers:
-            yield from _query_parameters(handler, providers[name].parsed_fn_signature.parameters)
-        elif isinstance(field.kwarg_definition, QueryParameter):
-            yield field.kwarg_definition.name, field.is_non_string_sequence
 
 
 class NoEmitter(BaseEventEmitterBackend):
@@ -328,32 +306,6 @@ def closing_event(app: Litestar) -> asyncio.Event:
     """Return the event that is set when the server begins to stop, which ends live streams."""
     event: asyncio.Event = app.state.closing
     return event
-
-
-async def refuse_unknown_parameters(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Refuse query parameters that the route does not have or that are repeated, of which some would be ignored."""
-    parameters: Mapping[str, bool] = handler.opt.get(QUERY, {})
-    for name, values in connection.query_params.dict().items():
-        if name not in parameters:
-            raise InvalidParameter(name, "there is no such parameter", ", ".join(sorted(parameters)) or "none")
-        if len(values) > 1 and not parameters[name]:
-            raise InvalidParameter(name, f"it is given {len(values)} times", "each parameter once")
-
-
-def refuse_repeated_headers(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
-    """Refuse a header that has one value but is repeated: a proxy may have read another one of them."""
-    for name in SINGLE_HEADERS:
-        if len(values := connection.headers.getall(name, [])) > 1:
-            raise InvalidInput(name, f"it is given {len(values)} times", "each header once")
-
-
-async def refuse_other_spellings(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Refuse a path with a doubled or trailing slash, which Litestar ignores: a proxy's rule for the path would not."""
-    scope = connection.scope
-    path = (scope.get("raw_path") or scope["path"].encode()).partition(b"?")[0]
-    path = path.removeprefix(scope.get("root_path", "").encode())
-    if b"//" in path or (path.endswith(b"/") and path != b"/"):
-        raise NotFoundException
 
 
 def provide(value: object) -> Provide:

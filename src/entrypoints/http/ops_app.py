@@ -11,7 +11,8 @@ from litestar.di import NamedDependency
 from ...adapters.telemetry import Scrape
 from ...application.health.processes import GONE_AFTER
 from . import problems
-from .app import NoEmitter, provide, refuse_other_spellings, refuse_unknown_parameters
+from .app import NoEmitter, provide
+from .conditions import refuse_other_spellings, refuse_unknown_parameters
 from .correlation import CorrelatedApp
 from .health import Check, Checks, readyz
 from .metrics import MetricsPage, metrics
