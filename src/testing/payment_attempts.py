@@ -52,9 +52,6 @@ class PaymentAttemptsContract:
 
         assert list(await storage.attempts.of_order("O1")) == requested
 
-    async def test_an_order_without_attempts_has_none(self, storage: Any) -> None:
-        assert list(await storage.attempts.of_order("O1")) == []
-
     async def test_an_outcome_is_never_replaced_by_a_request_that_found_none(self, storage: Any) -> None:
         requested = _attempt("O1", AttemptKind.CAPTURE)
         settled = requested.settled(GatewayResponse(True, "cap_1", "fine"), AT)

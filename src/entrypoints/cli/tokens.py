@@ -64,7 +64,7 @@ async def list_() -> None:
     async with _opened() as container:
         now = await container.storage().now()
         found = await container.storage().tokens.list()
-    shown = [{"id": token.id, "status": _status(token, now), **_described(token)} for token in found]
+    shown = [_described(token, now) for token in found]
     columns = ("id", "status", "actor", "label", "scopes", "expiresAt", "lastUsedAt")
     session().show(shown, rows(*columns, of=([_cell(token[name]) for name in columns] for token in shown)))
 
@@ -133,8 +133,10 @@ def _status(token: Token, now: datetime) -> str:
     return "valid" if token.is_valid(now) else "expired"
 
 
-def _described(token: Token) -> dict[str, object]:
+def _described(token: Token, now: datetime) -> dict[str, object]:
     return {
+        "id": token.id,
+        "status": _status(token, now),
         "actor": str(token.actor),
         "label": token.label,
         "scopes": sorted(token.scopes),

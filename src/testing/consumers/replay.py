@@ -209,15 +209,6 @@ class ReplayContract:
         )
         assert (noted.note.by, noted.note.reason, noted.note.at) == ("ann", "a table was lost", world.clock())
 
-    async def test_events_can_be_replayed_from_the_topic(self, world: World) -> None:
-        shop, records = await _forgotten(world, "o1", "o2")
-        topic = await _topic(records)
-
-        done = await world.replaying(shop.storage.log, topic=topic)(ALL, source="topic", **ANN)
-
-        assert (done.handled, done.whole) == (14, True)
-        assert await handled_events(world) == {"o1": 7, "o2": 7}
-
     async def test_superseded_records_of_the_topic_are_not_replayed(self, world: World) -> None:
         shop, records = await _forgotten(world, "o1")
         word = OperatorNote(by="ann", reason="restored", at=world.clock())
