@@ -17,8 +17,8 @@ pytestmark = pytest.mark.features(*FEATURES)
 PAGE = (Path(__file__).parents[3] / "docs" / "http.md").read_text(encoding="utf-8")
 
 
-async def test_the_page_lists_every_request(boss: AsyncClient) -> None:
-    document = (await boss.get("/openapi.json")).json()
+async def test_the_page_lists_every_request(visitor: AsyncClient) -> None:
+    document = (await visitor.get("/openapi.json")).json()
 
     documented = {
         f"{method} {path}" for method, path in re.findall(r"^\| `([A-Z]+) (/\S+)` \|", PAGE, flags=re.MULTILINE)
@@ -27,8 +27,8 @@ async def test_the_page_lists_every_request(boss: AsyncClient) -> None:
     assert documented == {f"{method.upper()} {path}" for path, item in document["paths"].items() for method in item}
 
 
-async def test_the_page_names_every_parameter_of_a_list(boss: AsyncClient) -> None:
-    document = (await boss.get("/openapi.json")).json()
+async def test_the_page_names_every_parameter_of_a_list(visitor: AsyncClient) -> None:
+    document = (await visitor.get("/openapi.json")).json()
 
     names = [parameter["name"] for parameter in document["paths"]["/v1/orders"]["get"]["parameters"]]
 
@@ -46,12 +46,12 @@ def test_the_page_lists_every_code_with_its_status() -> None:
     assert {status for status, _ in codes | set(CODES.items())} == {status for status, _ in documented}
 
 
-async def test_the_interactive_page_loads_only_files_of_its_own_origin(boss: AsyncClient) -> None:
-    page = await boss.get("/docs")
+async def test_the_interactive_page_loads_only_files_of_its_own_origin(visitor: AsyncClient) -> None:
+    page = await visitor.get("/docs")
     policy = dict(rule.split(" ", 1) for rule in page.headers["Content-Security-Policy"].split("; "))
     files = re.findall(r'(?:src|href)="(docs/[^"]+)"', page.text)
 
-    answers = [await boss.get(f"/{file}") for file in files]
+    answers = [await visitor.get(f"/{file}") for file in files]
 
     assert policy.pop("img-src") == "'self' data:"  # Swagger UI's style sheet has its icons in it
     assert policy.pop("default-src") == "'self'"
