@@ -8,7 +8,6 @@ import pytest
 import schemathesis
 from httpx import AsyncClient
 from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis.strategies import booleans
 from jsonschema import Draft202012Validator
 from litestar import Litestar
 from schemathesis import checks
@@ -162,20 +161,13 @@ OPERATIONS = [
     "GET /v1/orders:count",
     "GET /v1/notifications",
     "POST /v1/stream-tickets",
-    "POST /v1/orders",
     "POST /v1/orders:batch",
-    "GET /v1/orders/{order_id}",
-    "PATCH /v1/orders/{order_id}/state",
-    "PUT /v1/orders/{order_id}/shipper",
-    "POST /v1/orders/{order_id}/payment",
-    "POST /v1/orders/{order_id}/cancel",
-    "POST /v1/orders/{order_id}/refunds",
-    "GET /v1/orders/{order_id}/timeline",
     "GET /v1/orders/{order_id}/stream",
     "GET /v1/analytics/minutes",
     "GET /v1/analytics/states",
     "GET /readyz",
 ]
+"""Those that tests/doors/http/test_openapi_sequences.py leaves out, or asks only now and then."""
 
 
 def bounded(examples: int) -> settings:
@@ -199,10 +191,8 @@ async def test_an_application_without_a_feature_describes_the_others(installatio
 @pytest.mark.parametrize("label", OPERATIONS)
 def test_every_response_is_as_documented(api: Any, label: str) -> None:
     @bounded(20)
-    @given(case=api[label].as_strategy(), existing=booleans())
-    def request(case: schemathesis.Case, existing: bool) -> None:
-        if existing and case.method != "GET" and "order_id" in case.path_parameters:
-            case.path_parameters["order_id"] = "O1"
+    @given(case=api[label].as_strategy())
+    def request(case: schemathesis.Case) -> None:
         response = case.call(headers={"X-Actor": BOSS})
         case.validate_response(response, checks=PROMISES)
 
