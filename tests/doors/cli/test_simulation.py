@@ -318,29 +318,19 @@ def test_a_demo_with_an_invalid_option_exits_2(cli: CommandLine, arguments: list
     assert named in answer.err
 
 
-def test_on_a_terminal_a_demo_has_a_board_until_ctrl_c(tmp_path: Path) -> None:
-    stack = Stack(tmp_path, f"sqlite:///{tmp_path}/unused.db", "", "orders", settings={"CI": ""})
+def test_on_a_terminal_a_demo_has_a_board_until_ctrl_c_and_says_if_no_browser_opens_it(tmp_path: Path) -> None:
+    no_browser = {"BROWSER": "/bin/false", "DISPLAY": "", "WAYLAND_DISPLAY": "", "PATH": str(tmp_path)}
+    stack = Stack(tmp_path, f"sqlite:///{tmp_path}/unused.db", "", "orders", settings={"CI": "", **no_browser})
 
-    with Terminal((*PROGRAM, "demo", "--orders", "10", "--speed", "1"), stack.environment) as terminal:
+    with Terminal((*PROGRAM, "demo", "--open", "--orders", "10", "--speed", "1"), stack.environment) as terminal:
         terminal.shows("the board: http://")
         terminal.shows("on sqlite:")
+        terminal.shows("open the address by hand")
         terminal.process.send_signal(signal.SIGINT)
         assert terminal.process.wait(60) == 130
 
     assert "nothing is kept" in terminal.shown
     assert "Traceback" not in terminal.shown
-
-
-def test_a_demo_that_finds_no_browser_to_open_says_so(tmp_path: Path) -> None:
-    nothing = {"BROWSER": "/bin/false", "DISPLAY": "", "WAYLAND_DISPLAY": "", "PATH": str(tmp_path)}
-    stack = Stack(tmp_path, f"sqlite:///{tmp_path}/unused.db", "", "orders", settings=nothing)
-    running = stack.begin("demo", "--open", "--orders", "10", "--speed", "1")
-    said = tmp_path / "demo.err"
-    try:
-        eventually(lambda: "open the address by hand" in said.read_text(), deadline=120, that="it says so")
-    finally:
-        running.kill()
-        running.wait()
 
 
 def test_the_demo_shows_the_day_and_the_check_and_no_lines_of_information(cli: CommandLine) -> None:
