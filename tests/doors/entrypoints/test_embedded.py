@@ -208,17 +208,18 @@ async def test_a_call_with_an_argument_of_another_type_is_refused_and_names_it()
             pass
 
 
-@pytest.mark.parametrize("order_id", [["O1"], {"id": "O1"}, 5, None])
-async def test_an_id_of_another_type_fails_its_own_call_only(order_id: Any, tmp_path: Path) -> None:
+async def test_an_id_of_another_type_fails_its_own_call_only(tmp_path: Path) -> None:
+    ids: list[Any] = [["O1"], {"id": "O1"}, 5, None]
     async with OrderFlow.open(f"sqlite:///{tmp_path}/orders.db") as flow:
         await placed(flow, "O1")
-        asked = ["O1", "O1", order_id, "O1", "O1"]
 
-        found = await asyncio.gather(*map(flow.get_order, asked), return_exceptions=True)
-        with pytest.raises(OrderNotFound):
-            await flow.record_payment(order_id)
+        for order_id in ids:
+            asked = ["O1", "O1", order_id, "O1", "O1"]
+            found = await asyncio.gather(*map(flow.get_order, asked), return_exceptions=True)
+            with pytest.raises(OrderNotFound):
+                await flow.record_payment(order_id)
 
-        assert [type(each) for each in found] == [Order, Order, OrderNotFound, Order, Order]
+            assert [type(each) for each in found] == [Order, Order, OrderNotFound, Order, Order]
 
 
 async def test_a_row_that_cannot_be_read_fails_its_own_callers_only(tmp_path: Path) -> None:

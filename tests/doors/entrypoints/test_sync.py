@@ -317,8 +317,8 @@ os.waitpid(child, 0)
     assert (parent, allowed) == ("7 2", "waiting_for_shipper")
 
 
-@pytest.mark.parametrize("start", ["fork", "spawn"])
-def test_processes_of_multiprocessing_open_their_own(start: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("start", "processes"), [("fork", "2"), ("spawn", "1")])
+def test_processes_of_multiprocessing_open_their_own(start: str, processes: str, tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(
         IMPORTS
@@ -332,7 +332,7 @@ def work(url):
 if __name__ == "__main__":
     with OrderFlow.open_sync(sys.argv[1]):
         pass
-    with get_context(sys.argv[2]).Pool(2) as pool:
+    with get_context(sys.argv[2]).Pool(int(sys.argv[3])) as pool:
         made = pool.map(work, [sys.argv[1]] * 4)
     with OrderFlow.open_sync(sys.argv[1]) as flow:
         print(len({flow.get_order(it).id for it in made}), flush=True)
@@ -341,7 +341,7 @@ if __name__ == "__main__":
     )
 
     ended = subprocess.run(
-        [sys.executable, str(program), f"sqlite:///{tmp_path}/o.db", start],
+        [sys.executable, str(program), f"sqlite:///{tmp_path}/o.db", start, processes],
         capture_output=True,
         text=True,
         check=False,
