@@ -4,7 +4,6 @@ import json
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
@@ -50,15 +49,16 @@ class Board:
         self._over.set()
 
     def _run(self) -> None:
-        while not self._over.wait(RETRY):
-            try:
-                headers = BOSS | ({"Last-Event-ID": self._place} if self._place else {})
-                with httpx.stream("GET", f"{self.url}/v1/stream", headers=headers, timeout=PATIENCE) as response:
-                    if response.status_code == 200:
-                        self.connections += 1
-                        self._read(response.iter_lines())
-            except httpx.HTTPError:
-                continue
+        with httpx.Client(timeout=PATIENCE) as client:
+            while not self._over.wait(RETRY):
+                try:
+                    headers = BOSS | ({"Last-Event-ID": self._place} if self._place else {})
+                    with client.stream("GET", f"{self.url}/v1/stream", headers=headers) as response:
+                        if response.status_code == 200:
+                            self.connections += 1
+                            self._read(response.iter_lines())
+                except httpx.HTTPError:
+                    continue
 
     def _read(self, lines: Iterator[str]) -> None:
         message: dict[str, str] = {}
@@ -88,27 +88,17 @@ class Board:
             self.got.append((order_id, sequence))
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def orderflow(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Installation]:
-    """An installation without Kafka on each database."""
-    url = request.getfixturevalue("migrated_url") if request.param == "postgresql" else f"sqlite:///{tmp_path / 'o.db'}"
-    with installation(Stack(tmp_path, url, "", "orders")) as here:
-        if request.param == "sqlite":
-            here.run("db", "upgrade")
-        yield here
-
-
 def place(url: str, *order_ids: str) -> None:
-    for order_id in order_ids:
-        answer = httpx.post(f"{url}/v1/orders", content=order_json(order_id), headers=CUSTOMER, timeout=PATIENCE)
-        assert answer.status_code == 201, answer.text
+    with httpx.Client(base_url=url, headers=CUSTOMER, timeout=PATIENCE) as client:
+        for order_id in order_ids:
+            answer = client.post("/v1/orders", content=order_json(order_id))
+            assert answer.status_code == 201, answer.text
 
 
 def prepare(url: str, *order_ids: str) -> None:
-    for order_id in order_ids:
-        httpx.patch(
-            f"{url}/v1/orders/{order_id}/state", json={"state": "preparing"}, headers=BOSS, timeout=PATIENCE
-        ).raise_for_status()
+    with httpx.Client(base_url=url, headers=BOSS, timeout=PATIENCE) as client:
+        for order_id in order_ids:
+            client.patch(f"/v1/orders/{order_id}/state", json={"state": "preparing"}).raise_for_status()
 
 
 def test_a_server_that_is_killed_and_started_again_leaves_no_gap_and_no_double(orderflow: Installation) -> None:

@@ -11,20 +11,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.installation import Installation, installation
+from tests.support.commands import order_json
+from tests.support.installation import Installation
 from tests.support.servers import free_port
-from tests.support.stack import PROGRAM, Stack
+from tests.support.stack import PROGRAM
 from tests.support.waiting import eventually
 
 BOSS = {"X-Actor": "admin:boss"}
-CUSTOMER = {"X-Actor": "customer:C1"}
-
-
-@pytest.fixture
-def orderflow(tmp_path: Path) -> Iterator[Installation]:
-    """An installation on a SQLite file, without Kafka."""
-    with installation(Stack(tmp_path, f"sqlite:///{tmp_path}/orderflow.db", "", "orders")) as here:
-        yield here
+CUSTOMER = {"X-Actor": "customer:C1", "Content-Type": "application/json"}
 
 
 @pytest.fixture
@@ -39,18 +33,7 @@ PlaceOrder = Callable[[str, str], httpx.Response]
 @pytest.fixture
 def order(asking: httpx.Client) -> PlaceOrder:
     """Place an order of that id by HTTP, as its customer."""
-
-    def place(url: str, order_id: str) -> httpx.Response:
-        body = {
-            "orderId": order_id,
-            "userId": "C1",
-            "restaurantId": "R7",
-            "orderDetails": [{"foodId": "F1", "foodName": "Pizza", "price": 12.5, "quantity": 1}],
-            "paymentMethod": "cash",
-        }
-        return asking.post(f"{url}/v1/orders", json=body, headers=CUSTOMER)
-
-    return place
+    return lambda url, order_id: asking.post(f"{url}/v1/orders", content=order_json(order_id), headers=CUSTOMER)
 
 
 def test_the_operations_port_answers_while_the_event_loop_is_blocked(

@@ -31,13 +31,6 @@ LONG_ENOUGH = "8"
 
 
 @pytest.fixture
-def orderflow(tmp_path: Path) -> Iterator[Installation]:
-    """An installation on a SQLite file, without Kafka."""
-    with installation(Stack(tmp_path, f"sqlite:///{tmp_path}/orderflow.db", "", "orders")) as here:
-        yield here
-
-
-@pytest.fixture
 def on_kafka(tmp_path: Path, migrated_url: str, kafka: KafkaBroker, topic_name: str) -> Iterator[Installation]:
     """An installation on PostgreSQL and Kafka, migrated, its topic made."""
     with installation(Stack(tmp_path, migrated_url, kafka.bootstrap_servers, topic_name)) as here:
