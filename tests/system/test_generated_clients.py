@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import CommandLine
 from tests.support.installation import installation
 from tests.support.published import npm_project
 from tests.support.servers import obtain
@@ -42,12 +41,14 @@ def done(command: list[str | Path], folder: Path, **environment: str) -> str:
     return ended.stdout + ended.stderr
 
 
-@pytest.fixture
-def service(sqlite_url: str, tmp_path: Path) -> Iterator[tuple[str, str]]:
+@pytest.fixture(scope="module")
+def service(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """The address of a running service, and the token of an admin."""
-    token = str(CommandLine(sqlite_url).json("tokens", "make", "--role", "admin", "--id", "me")["token"])
-    with installation(Stack(tmp_path, sqlite_url, "", "orders")) as orderflow:
-        yield orderflow.start("serve", HTTP_DEV="false").url, token
+    folder = tmp_path_factory.mktemp("service")
+    stack = Stack(folder, f"sqlite:///{shutil.copy(migrated_file, folder)}", "", "orders")
+    with installation(stack) as orderflow:
+        token = str(orderflow.run("tokens", "make", "--role", "admin", "--id", "me")["token"])
+        yield orderflow.start("serve", "--no-consumers", HTTP_DEV="false").url, token
 
 
 @pytest.fixture(scope="module")
