@@ -26,7 +26,7 @@ TOOL = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
 
 @frozen
 class MonitoredInstallation:
-    """An installation of separate processes; ``inventory`` is paused, so that there is lag to agree on."""
+    """A relay and consumers as two processes; ``inventory`` is paused, so that there is lag to agree on."""
 
     here: Installation
     kafka: KafkaBroker
@@ -56,11 +56,11 @@ class MonitoredInstallation:
             lags[group] += int(end if lag == "-" else lag)
         return lags
 
-    def lines(self, process: str, event: str) -> list[Mapping[str, Any]]:
-        said = [
-            json.loads(line) for line in self.processes[process].said().splitlines(keepends=True) if line[-1] == "\n"
-        ]
-        return [line for line in said if line["event"] == event]
+    def handled(self, consumer: str) -> list[Mapping[str, Any]]:
+        """The lines about the events that this consumer has handled."""
+        said = self.processes["consumers"].said().splitlines(keepends=True)
+        lines = [json.loads(line) for line in said if line[-1] == "\n"]
+        return [line for line in lines if line["event"] == "handled" and line["consumer"] == consumer]
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def watched(kafka: KafkaBroker, migrated_url: str, topic_name: str, tmp_path: Pa
     with installation(Stack(tmp_path, migrated_url, kafka.bootstrap_servers, topic_name)) as here:
         here.run("topics", "create")
         here.run("rollout", "pause", PAUSED, "--by", "the test", "--reason", "lag to agree on")
-        processes = {"relay": here.start("relay"), **{name: here.start("consume", name) for name in CONSUMERS}}
+        processes = {"relay": here.start("relay"), "consumers": here.start("consume", *CONSUMERS)}
         for process in processes.values():
             process.line("operations")
         yield MonitoredInstallation(here, kafka, processes)
@@ -104,7 +104,7 @@ def _at_rest(watched: MonitoredInstallation, *readers: str) -> bool:
 
 def _a_scrape_lies_between_two_looks(watched: MonitoredInstallation) -> None:
     """Assert that each counter's scraped value is between an earlier and a later reading."""
-    before, scraped, after = watched.status(), watched.metrics("analytics"), watched.status()
+    before, scraped, after = watched.status(), watched.metrics("consumers"), watched.status()
 
     assert before["head"] <= scraped.total(catalogue.LOG_EVENTS) <= after["head"]
     for earlier, later in zip(before["readers"], after["readers"], strict=True):
@@ -146,17 +146,16 @@ def _agreed_at_rest(watched: MonitoredInstallation, head: int) -> None:
     assert {each["reader"]: each["groupLag"] for each in status["readers"]} == dict.fromkeys(("relay", *CONSUMERS), 0)
 
     sent = watched.metrics("relay").total(catalogue.SENT_MESSAGES, via="relay", outcome="ok")
-    handled = {
-        name: watched.metrics(name).total(catalogue.PROCESSED, consumer=name, outcome="ok") for name in CONSUMERS
-    }
-    lines = {name: len(watched.lines(name, "handled")) for name in CONSUMERS}
+    scraped = watched.metrics("consumers")
+    handled = {name: scraped.total(catalogue.PROCESSED, consumer=name, outcome="ok") for name in CONSUMERS}
+    lines = {name: len(watched.handled(name)) for name in CONSUMERS}
     assert sent == head
     assert handled == lines == dict.fromkeys(CONSUMERS, head)
 
     order_id = watched.here.run("orders", "list")["orders"][0]["orderId"]
     traced = watched.here.run("orders", "trace", order_id)["events"]
     timeline = watched.here.run("orders", "timeline", order_id)
-    logged = [line["sequence"] for line in watched.lines("analytics", "handled") if line["order_id"] == order_id]
+    logged = [line["sequence"] for line in watched.handled("analytics") if line["order_id"] == order_id]
     assert [event["sequence"] for event in traced] == [event["sequence"] for event in timeline] == logged
     assert all(each["state"] == "handled" for event in traced for each in event["handled"])
     watched.here.run("check")  # which fails on any difference
