@@ -96,7 +96,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that stands for /, in which the first stage was run step by step."""
     root = tmp_path_factory.mktemp("image")
     here = root
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "PIP_NO_COMPILE": "1"}  # which is as useless here as --compile-bytecode
     environment.pop("PYTHONPATH", None)
     (root / "opt").mkdir()
     for step in dockerfile()[0]:
