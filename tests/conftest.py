@@ -126,7 +126,6 @@ def pytest_collection() -> Iterator[None]:
 
 def pytest_collection_finish() -> None:
     """Exclude modules and tests, which stay until the end, from garbage collection: that saves a fifth of the time."""
-    gc.collect()
     gc.freeze()
 
 
