@@ -9,7 +9,7 @@ import structlog
 
 from ..adapters.telemetry.logs.formatter import SHARED, LineFormatter
 from ..application.audit import keep_audit
-from .masking import is_secret
+from .secret_settings import is_secret
 from .settings import SECRETS, Settings
 
 MIN_SECRET = 4

@@ -18,7 +18,7 @@ from ..domain.consent import RestaurantOrders
 from ..domain.currency import MINOR_UNITS
 from ..domain.errors import InvalidInput
 from ..domain.text import MAX_IDENTIFIER
-from .masking import MASK, is_secret, masked_url
+from .secret_settings import MASK, is_secret, masked_url
 from .url_checks import (
     check_database_url,
     check_host,

@@ -20,7 +20,7 @@ from typed_settings.converters import TSConverter
 from ..domain.errors import InvalidInput
 from ..domain.text import shown
 from .gone_directory import directory_asked_for
-from .masking import MASK, masked_url
+from .secret_settings import MASK, masked_url
 from .settings import SECRETS, Settings
 
 PREFIX = "ORDERFLOW_"

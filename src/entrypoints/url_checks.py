@@ -3,7 +3,7 @@
 import re
 from urllib.parse import urlsplit
 
-from .masking import is_well_formed
+from .secret_settings import is_well_formed
 
 _SQLITE = re.compile(r"sqlite:///(?!/?\Z|:memory:\Z)(?!.*%00)[^?]+\Z")
 """A file, without parameters: SQLAlchemy would ignore some of them. No file has a NUL in its name."""

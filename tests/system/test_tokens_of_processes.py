@@ -28,13 +28,13 @@ def cli(orderflow: Installation) -> CommandLine:
 
 @pytest.fixture(scope="module")
 def urls(orderflow: Installation, cli: CommandLine) -> list[str]:
-    """Those of two processes without the development mode, which may be open to everyone if there is a token."""
+    """Those of two processes that have a token, and may so listen on an address other than 127.0.0.1 (here, loopback too)."""
     cli.json("tokens", "make", "--role", "customer", "--id", "C1")
     processes = [
-        orderflow.start("serve", "--no-consumers", "--no-relay", HTTP_DEV="false", HTTP_HOST="0.0.0.0")
+        orderflow.start("serve", "--no-consumers", "--no-relay", HTTP_DEV="false", HTTP_HOST="127.0.0.2")
         for _ in range(2)
     ]
-    return [process.url.replace("0.0.0.0", "127.0.0.1") for process in processes]
+    return [process.url for process in processes]
 
 
 def _revoke(cli: CommandLine, token: str) -> str:

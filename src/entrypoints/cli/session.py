@@ -91,7 +91,7 @@ class Session:
         ``share``.
         """
         from ...adapters.sql import schema
-        from ..masking import masked_url
+        from ..secret_settings import masked_url
 
         url = masked_url(self.settings.database_url)
         if not create and not schema.exists(self.settings.database_url):

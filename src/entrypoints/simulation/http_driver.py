@@ -11,7 +11,7 @@ from ...application.orders.create_order import NewOrder
 from ...domain.errors import IllegalTransition, InvalidInput, NotConfigured, Unavailable
 from ...domain.lifecycle import OrderState, next_states
 from ...domain.text import shown
-from ..masking import masked_url
+from ..secret_settings import masked_url
 from ..url_checks import check_http_url
 from .dispatch_plan import Step, StepAction
 

@@ -10,7 +10,7 @@ from attrs import fields
 from attrs.exceptions import FrozenInstanceError
 from orderflow import InvalidInput, Settings, load_settings
 from orderflow.entrypoints.container import container_for
-from orderflow.entrypoints.masking import masked_url
+from orderflow.entrypoints.secret_settings import masked_url
 from orderflow.entrypoints.settings import SECRETS, described
 
 

@@ -1,4 +1,4 @@
-"""Masks passwords in URLs, and knows which Kafka properties are secrets."""
+"""The secrets among settings: passwords in URLs are masked, and Kafka properties that are secrets are known."""
 
 import re
 from urllib.parse import urlsplit
