@@ -20,7 +20,7 @@ from .ports import WebhookStore, WebhookTransaction
 class RecordDeliveries:
     """Records deliveries in the transaction of their events; SendDeliveries sends them.
 
-    Endpoints that are behind get theirs from CatchUp. ``now`` is the storage's time, ``wake`` wakes the sender.
+    Endpoints that are behind get theirs from FollowLog. ``now`` is the storage's time, ``wake`` wakes the sender.
     """
 
     now: Callable[[], Awaitable[datetime]]
