@@ -3,10 +3,9 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from itertools import starmap
-from operator import attrgetter
 from typing import Any
 
-from attrs import asdict, evolve, fields_dict, frozen
+from attrs import asdict, evolve, frozen
 from sqlalchemy import (
     Column,
     Integer,
@@ -101,28 +100,17 @@ failed_notifications = Table(
 """The keys of the notifications that failed: an index on them would stop their writers while it is built."""
 
 
-_NOTIFICATION = tuple(fields_dict(Notification))
-
-
-_values_of_notification = attrgetter(*_NOTIFICATION)
-
-
 _CONSTANT = {"event_type", "recorded_at", "correlation_id", "traceparent"}
-
-
-_OUTCOME = [name for name in _NOTIFICATION if name not in _CONSTANT]
+"""The columns that do not change."""
 
 
 def row_of_notification(it: Notification) -> dict[str, Any]:
-    row = dict(zip(_NOTIFICATION, _values_of_notification(it), strict=True))
-    row["status"] = it.status.value
-    return row
+    return {**asdict(it, recurse=False), "status": it.status.value}
 
 
 def row_of_outcome(it: Notification) -> dict[str, Any]:
     """Return the columns that may change, and the key."""
-    row = row_of_notification(it)
-    return {name: row[name] for name in _OUTCOME}
+    return {name: value for name, value in row_of_notification(it).items() if name not in _CONSTANT}
 
 
 def notification_of(row: Row) -> Notification:

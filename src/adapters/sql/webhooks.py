@@ -3,10 +3,9 @@
 import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from operator import attrgetter
 from typing import Any
 
-from attrs import fields_dict, frozen
+from attrs import asdict, frozen
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -107,20 +106,16 @@ partial_index("webhook_deliveries_settled", it.settled_at, where=text("settled_a
 partial_index("webhook_deliveries_failed", it.endpoint_id, it.settled_at, where=FAILED)
 
 
-_DELIVERY = tuple(fields_dict(WebhookDelivery))
-_values_of_delivery = attrgetter(*_DELIVERY)
 HEALTH = ("failures", "failing_since", "resume_at", "detail")
 """The columns that say how an endpoint is doing."""
 
 
 def row_of_delivery(delivery: WebhookDelivery) -> dict[str, Any]:
-    row = dict(zip(_DELIVERY, _values_of_delivery(delivery), strict=True))
-    row["status"] = delivery.status.value
-    return row
+    return {**asdict(delivery, recurse=False), "status": delivery.status.value}
 
 
 def delivery_of(row: Row) -> WebhookDelivery:
-    return WebhookDelivery(**{**{name: row[name] for name in _DELIVERY}, "status": DeliveryStatus(row["status"])})
+    return WebhookDelivery(**{**row, "status": DeliveryStatus(row["status"])})
 
 
 def endpoint_of(row: Row) -> Endpoint:
