@@ -93,36 +93,28 @@ SPENT = {state: f"{state}_us" for state in OrderState if not state.terminal}
 """The column with the time spent in each non-final state."""
 
 
+_SAME = ("order_id", "restaurant_id", "since", "created_at", "cancel_reason", "delivery_minutes", "events")
+"""The columns that have the value of the attribute with their name."""
+
+
 def row_of_progress(it: OrderProgress) -> dict[str, Any]:
     return {
-        "order_id": it.order_id,
-        "restaurant_id": it.restaurant_id,
+        **{name: getattr(it, name) for name in _SAME},
         "total": it.total.amount,
         "total_e4": int(EXACT.scaleb(it.total.amount, 4)),
         "currency": it.total.currency,
         "state": it.state.value,
-        "since": it.since,
-        "created_at": it.created_at,
         "created_minute": _minutes(it.created_at),
         **{name: None if (spent := it.spent.get(state)) is None else spent // _US for state, name in SPENT.items()},
-        "cancel_reason": it.cancel_reason,
-        "delivery_minutes": it.delivery_minutes,
-        "events": it.events,
     }
 
 
 def progress_of(row: Row) -> OrderProgress:
     return OrderProgress(
-        order_id=row["order_id"],
-        restaurant_id=row["restaurant_id"],
+        **{name: row[name] for name in _SAME},
         total=Money(row["total"], row["currency"]),
-        created_at=row["created_at"],
         state=OrderState(row["state"]),
-        since=row["since"],
         spent={state: row[name] * _US for state, name in SPENT.items() if row[name] is not None},
-        cancel_reason=row["cancel_reason"],
-        delivery_minutes=row["delivery_minutes"],
-        events=row["events"],
     )
 
 
