@@ -41,7 +41,17 @@ MAX_WIDTH = 10_000
 MAX_CELL = 10_000
 """Characters of a cell; --json shows all."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_INTEGRATIONS = {"click", "fast_depends", "fastapi", "pydantic", "pydantic_settings", "starlette", "werkzeug", "yaml"}
+_INTEGRATIONS = {
+    "click",
+    "fast_depends",
+    "fastapi",
+    "pydantic",
+    "pydantic_settings",
+    "rich",
+    "starlette",
+    "werkzeug",
+    "yaml",
+}
 
 
 @frozen
@@ -171,9 +181,10 @@ def build_container(
 
 @contextmanager
 def without_integrations() -> Iterator[None]:
-    """Import dependency_injector and typed_settings without their optional integrations.
+    """Import dependency_injector, structlog and typed_settings without their optional integrations.
 
-    orderflow uses none of them, and they cost a second of processor time if a web framework is installed.
+    orderflow uses none of them, and they cost a second of processor time if a web framework is installed. structlog
+    would import rich, and Pygments with it, for tracebacks of its own.
     """
     sys.meta_path.insert(0, finder := _RefuseIntegrations())
     try:
