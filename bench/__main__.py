@@ -3,8 +3,9 @@
 import argparse
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from time import perf_counter
+from typing import Any
 
 from orderflow.application.audit import logger as audit_log
 from orderflow.entrypoints.logging_setup import configure_logs
@@ -38,7 +39,7 @@ from .finding import Effort, Finding, table
 from .machine import described
 from .servers import Servers
 
-Measure = Callable[[Servers, Effort], Awaitable[list[Finding]]]
+Measure = Callable[[Servers, Effort], Coroutine[Any, Any, list[Finding]]]
 
 MEASUREMENTS: Mapping[str, tuple[Measure, str]] = {
     "create": (
@@ -114,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             began = perf_counter()
             print(f"{name} ...", file=sys.stderr, end="", flush=True)
             try:
-                found += asyncio.run(_measured(MEASUREMENTS[name][0], servers, effort))
+                found += asyncio.run(MEASUREMENTS[name][0](servers, effort))
             except MissingServer as error:
                 missing.append(f"{name}: not measured: {error}")
             print(f" {perf_counter() - began:.0f} s", file=sys.stderr)
@@ -127,10 +128,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked.tiny:
         return 1 if missing else 0
     return 1 if (missing or missed) and not asked.no_floors else 0
-
-
-async def _measured(measure: Measure, servers: Servers, effort: Effort) -> list[Finding]:
-    return await measure(servers, effort)
 
 
 def _parser() -> argparse.ArgumentParser:

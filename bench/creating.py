@@ -108,9 +108,7 @@ async def _creating(servers: Servers, effort: Effort, *, callers: int) -> list[F
             await _pgbench(servers, "pgbench", 4 * many, clients, 1),
             *([await _pgbench(servers, "pgbench batched", 16 * many, 1, BATCH)] if callers > 1 else []),
         ]
-        turns = await in_turn(effort, *(side.turn for side in sides))
-        for side in sides:
-            await side.check()
+        turns = await _in_turn(effort, sides)
     us = f"{callers} callers" if callers > 1 else "1 caller"
     floors = {"ORM": 6.0, "pgbench": 0.9} if callers > 1 else {"ORM": 1.0}
     return _findings(f"create, {us}", sides, turns, floors)
@@ -124,9 +122,7 @@ async def measure_sqlite(servers: Servers, effort: Effort) -> list[Finding]:
         url = f"sqlite:///{servers.folder() / 'peer.db'}"
         orm, _ = await stack.enter_async_context(placing.orm(url, 1))
         sides = [ours, _peer("ORM", orm, url, many, CALLERS)]
-        turns = await in_turn(effort, *(side.turn for side in sides))
-        for side in sides:
-            await side.check()
+        turns = await _in_turn(effort, sides)
     return _findings(f"create on SQLite, {CALLERS} callers", sides, turns, {"ORM": 8.0})
 
 
@@ -155,10 +151,16 @@ async def measure_change(servers: Servers, effort: Effort) -> list[Finding]:
             Side("orderflow", assign, 4 * many, CALLERS, lambda: _counted(storage, assigned)),
             Side("ORM", peers, many, CALLERS, lambda: _counted_at(url, assigned)),
         ]
-        found = await in_turn(effort, *(side.turn for side in sides))
-        for side in sides:
-            await side.check()
+        found = await _in_turn(effort, sides)
     return _findings(f"change, {CALLERS} callers", sides, found, {"ORM": 5.0})
+
+
+async def _in_turn(effort: Effort, sides: list[Side]) -> list[list[float]]:
+    """Return the rates of each side. Raises RuntimeError if one has stored more or less than it says."""
+    turns = await in_turn(effort, *(side.turn for side in sides))
+    for side in sides:
+        await side.check()
+    return turns
 
 
 def _findings(what: str, sides: list[Side], turns: list[list[float]], floors: Mapping[str, float]) -> list[Finding]:
