@@ -3,7 +3,8 @@
 from attrs import evolve
 from cyclopts import App
 
-from .session import session
+from .output import write_json
+from .session import encode, session
 
 app = App(name="customers")
 
@@ -33,4 +34,4 @@ async def export(customer_id: str, /) -> None:
                 notifications=found.notifications + page.notifications,
                 next_cursor=page.next_cursor,
             )
-    session().show_json(found)
+    write_json(encode(found))

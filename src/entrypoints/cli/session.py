@@ -86,10 +86,6 @@ class Session:
         else:
             print_table(table if table is not None else name_value_table(plain(data)))
 
-    def show_json(self, data: object) -> None:
-        """Print ``data`` as JSON, with and without --json."""
-        write_json(encode(data))
-
     def name_database(self, *, create: bool = False, share: bool = False) -> None:
         """Print which database the command uses, as ``database`` returns it."""
         self.info(f"database: {self.database(create=create, share=share)}")
