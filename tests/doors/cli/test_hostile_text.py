@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
@@ -32,9 +33,12 @@ _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202
 def test_every_table_of_every_command_shows_hostile_text(
     lived_once: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli_session, "cell_text", lambda cell, of=cli_session.cell_text: of(LONG))
+    cell_text = cli_session.cell_text
 
     for arguments in LOOKING:
+        texts = chain([LONG] * 20, repeat(CHARACTERS))  # more than there are columns, for a cell of each to be long
+        monkeypatch.setattr(cli_session, "cell_text", lambda _, texts=texts: cell_text(next(texts)))
+
         answer = lived_once(*arguments)
 
         assert answer.code == 0, (arguments, answer.err[-2000:])

@@ -126,11 +126,11 @@ wakeup = []
 """,
     "a thread of its own": """
 import threading
-def run(main):
+def run(main, run=run):
     failed = []
     def thread():
         try:
-            asyncio.run(main())
+            run(main)
         except BaseException as error:
             failed.append(error)
     it = threading.Thread(target=thread)
@@ -243,6 +243,8 @@ ENVIRONMENTS = {
 
 PROGRAMS = [
     (
+        "a working directory that was removed before the import",
+        "closed standard streams",
         "a decimal context of its own",
         "a low recursion limit",
         "signal handlers of its own",
@@ -260,10 +262,10 @@ PROGRAMS = [
         "a filter of log lines that raises",
         "a time zone of its own",
     ),
-    ("a working directory that was removed before the import", "a thread of its own", "closed standard streams"),
     (
         "the event loop policy of uvloop",
         "asyncio's debug mode",
+        "a thread of its own",
         "standard streams that raise",
         "a working directory that is removed",
         "a far time zone",
