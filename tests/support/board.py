@@ -11,12 +11,13 @@ import httpx
 from attrs import define, field
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Route, sync_playwright
 
-from tests.support.browser import BROWSER
 from tests.support.installation import Installation, RunningProcess
-from tests.support.servers import MissingServer, free_port
+from tests.support.servers import free_port, program
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
+LOOPBACK_ALONE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+"""The option of Chromium with which no host but 127.0.0.1 has an address."""
 PATIENCE = 60_000
 """Milliseconds after which a page that does not come to what is waited for has failed."""
 
@@ -26,17 +27,13 @@ def chromium() -> str:
 
     :raises MissingServer: without one.
     """
-    if BROWSER is None:
-        raise MissingServer("chromium", ["none is on PATH"], "Install chromium")
-    return BROWSER
+    return program("chromium", "chromium-browser", "google-chrome", remedy="Install chromium")
 
 
 @contextmanager
 def browser(program: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(
-            executable_path=program, args=["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
-        )
+        opened = playwright.chromium.launch(executable_path=program, args=[LOOPBACK_ALONE])
         yield opened
         opened.close()
 
