@@ -20,7 +20,7 @@ from orderflow.testing.orders import placed
 from tests.integration.health.conftest import Doctor
 from tests.support.commands import CommandLine
 from tests.support.kafka import KafkaBroker
-from tests.support.kafka.group_lag import GroupLag
+from tests.support.kafka.group_lag import group_lag
 from tests.support.servers import free_port
 from tests.support.stack import PROGRAM
 from tests.support.waiting import eventually_async
@@ -67,9 +67,8 @@ async def test_a_running_installation_is_shown_whole(own_database: str, kafka: K
             return now if settled and parts["relay"]["partitions"] == [0, 1, 2] and parts["api"]["url"] else None
 
         now = await eventually_async(all_is_handled, every=0.5, that="all is handled, and seen to be")
-        groups = GroupLag(KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, topic=topic_name))
-        kafkas = await groups.of([f"{topic_name}-analytics"])
-        await groups.close()
+        settings = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, topic=topic_name)
+        kafkas = await group_lag(settings, f"{topic_name}-analytics")
 
     readers = {reader["reader"]: reader for reader in now["readers"]}
     [process] = now["processes"]
@@ -78,7 +77,7 @@ async def test_a_running_installation_is_shown_whole(own_database: str, kafka: K
     assert readers["inventory"]["events"] == 5
     assert readers["inventory"]["waiting"] > 0
     assert readers["analytics"]["members"] == 1
-    assert sum(part.lag for part in kafkas[f"{topic_name}-analytics"]) == 0
+    assert sum(part.lag for part in kafkas) == 0
     assert parts["analytics"]["partitions"] == [0, 1, 2]
     assert parts["api"]["url"].startswith("http://127.0.0.1:")
     assert (process["kind"], process["pid"], process["gone"]) == ("several", os.getpid(), False)

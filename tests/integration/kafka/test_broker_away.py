@@ -19,7 +19,6 @@ from orderflow.testing.orders import assigned, in_bucket, placed
 
 from tests.support.here import Here, caught_up
 from tests.support.kafka import KafkaBroker, LocalKafka
-from tests.support.kafka.group_lag import GroupLag
 from tests.support.servers import obtain
 from tests.support.waiting import eventually_async
 
@@ -109,11 +108,10 @@ async def test_a_broker_that_goes_away_delays_events_and_loses_none(
 
 
 async def test_a_source_comes_to_an_end_while_kafka_stands_still(own: LocalKafka, own_settings: KafkaSettings) -> None:
-    source, lag = KafkaEventSource(own_settings, "analytics"), GroupLag(own_settings)
+    source = KafkaEventSource(own_settings, "analytics")
     send(own_settings, await records(20))
     await read(source, 80)
-    await eventually_async(partial(nothing_left, lag, source))
-    await lag.close()
+    await eventually_async(partial(nothing_left, own_settings, source))
 
     own.members[0].process.pause()
     try:

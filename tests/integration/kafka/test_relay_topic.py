@@ -25,7 +25,7 @@ from orderflow.domain.errors import LogBehindTopic, LogGap, StreamUnavailable
 
 from tests.conftest import FIGURE
 from tests.support.kafka import KafkaBroker
-from tests.support.kafka.group_lag import GroupLag
+from tests.support.kafka.group_lag import group_lag
 from tests.support.process import OwnProcess
 from tests.support.waiting import eventually, eventually_async
 
@@ -227,14 +227,11 @@ class TestOneRelay:
 
 
 async def is_at_the_ends(settings: KafkaSettings) -> None:
-    group, lag = settings.relay_group, GroupLag(settings)
-
     async def at_the_end() -> bool:
-        known = (await lag.of([group]))[group]
+        known = await group_lag(settings, settings.relay_group)
         return sum(each.end for each in known) > 200 and all(each.committed == each.end for each in known)
 
     await eventually_async(at_the_end, that="the group has committed the end of each partition")
-    await lag.close()
 
 
 class TestCursors:

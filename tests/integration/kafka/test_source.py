@@ -15,7 +15,7 @@ from orderflow.application.event_log.records import LogRecord, Origin, Unrecogni
 from orderflow.domain.errors import StreamUnavailable
 from pytest_mock import MockerFixture
 
-from tests.support.kafka.group_lag import GroupLag
+from tests.support.kafka.group_lag import group_lag
 from tests.support.servers import free_port
 from tests.support.waiting import eventually_async
 
@@ -170,9 +170,9 @@ class TestReading:
         await source.close()
 
 
-async def nothing_left(lag: GroupLag, source: KafkaEventSource) -> bool:
+async def nothing_left(settings: KafkaSettings, source: KafkaEventSource) -> bool:
     """Return whether the group has committed all of 80 records, and the source knows it."""
-    known = (await lag.of([source.group]))[source.group]
+    known = await group_lag(settings, source.group)
     await source.read(10)
     await source.done()
     return sum(each.end for each in known) == 80 and all(each.lag == 0 for each in known)
@@ -209,11 +209,8 @@ class TestGoingOn:
     async def test_leaves_no_lag_to_be_seen(self, source: KafkaEventSource, kafka_settings: KafkaSettings) -> None:
         send(kafka_settings, await records(20))
         await read(source, 80)
-        lag = GroupLag(kafka_settings)
 
-        await eventually_async(partial(nothing_left, lag, source))
-
-        await lag.close()
+        await eventually_async(partial(nothing_left, kafka_settings, source))
 
 
 class TestRewinding:
