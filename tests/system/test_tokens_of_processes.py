@@ -28,7 +28,7 @@ def cli(orderflow: Installation) -> CommandLine:
 
 @pytest.fixture(scope="module")
 def urls(orderflow: Installation, cli: CommandLine) -> list[str]:
-    """Those of two processes that have a token, and may so listen on an address other than 127.0.0.1 (here, loopback too)."""
+    """Those of two processes that have a token, and may so listen on an address other than 127.0.0.1."""
     cli.json("tokens", "make", "--role", "customer", "--id", "C1")
     processes = [
         orderflow.start("serve", "--no-consumers", "--no-relay", HTTP_DEV="false", HTTP_HOST="127.0.0.2")
