@@ -20,7 +20,7 @@ from tests.support.kafka import distribution, find_kafka
 from tests.support.pages import TREE
 from tests.support.postgres import PostgresServer, find_postgres
 from tests.support.prometheus import LocalPrometheus, Target, hurried
-from tests.support.servers import MissingServer, free_port, obtain
+from tests.support.servers import MissingServer, free_port, obtain, started
 from tests.support.smtp import SmtpServer
 
 
@@ -141,7 +141,7 @@ class TestPrometheus:
         port = free_port()
         rules = json.dumps({"groups": [{"name": "g", "rules": [{"alert": "Gone", "expr": "up == 0"}]}]})
 
-        with obtain(lambda: LocalPrometheus(rules, [Target(f"127.0.0.1:{port}", {"part": "relay"})])) as here:
+        with obtain(lambda: started(LocalPrometheus(rules, [Target(f"127.0.0.1:{port}", {"part": "relay"})]))) as here:
             here.wait_firing("Gone", part="relay")
             unhealthy = here.unhealthy()
             server, thread = start_http_server(port, "127.0.0.1")

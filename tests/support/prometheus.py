@@ -2,20 +2,17 @@
 
 import json
 import re
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 import yaml
-from attrs import frozen
+from attrs import define, field, frozen
 
-from .process import OwnProcess
-from .servers import MissingServer, free_port, started
+from .local_server import LocalServer
+from .servers import program
 from .waiting import eventually
 
 REMEDY = "Install it (Debian: apt-get install prometheus)"
@@ -41,48 +38,25 @@ class Target:
     labels: Mapping[str, str]
 
 
-class LocalPrometheus:
+@define(eq=False)
+class LocalPrometheus(LocalServer):
     """A Prometheus that scrapes ``targets`` every second as the job ``orderflow``, by the rules of ``rules``.
 
-    :raises MissingServer: when this machine has no Prometheus.
+    :raises MissingServer: when this machine has no Prometheus, at :meth:`start`.
     """
 
-    def __init__(self, rules: str, targets: Sequence[Target]) -> None:
-        self._program = program("prometheus")
-        self._rules = rules
-        self._targets = targets
-        self._home: Path | None = None
-        self._process: OwnProcess | None = None
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
-        self._client = httpx.Client(base_url=self.url, timeout=180)
+    rules: str
+    targets: Sequence[Target]
+    _client: httpx.Client = field(init=False)
 
-    def start(self) -> None:
-        """Run, and return when it answers; one that runs already goes on."""
-        if self._process is not None:
-            return
-        self._home = Path(tempfile.mkdtemp(prefix="orderflow-prometheus-"))
-        process = self._process = self._prepare(self._home)
-        process.start()
+    def __attrs_post_init__(self) -> None:
+        self._client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=180)
 
-        def ready() -> bool:
-            if not process.running:
-                raise RuntimeError(f"Prometheus ended while it started:\n{process.last_words()}")
-            try:
-                return self._client.get("/-/ready").is_success
-            except httpx.TransportError:
-                return False
-
-        eventually(ready, that="Prometheus answers")
-
-    def close(self) -> None:
-        """End it, and forget all that it has seen."""
-        if self._process is not None:
-            self._process.stop()
-            self._process = None
-        if self._home is not None:
-            shutil.rmtree(self._home, ignore_errors=True)
-            self._home = None
+    def answers(self) -> bool:
+        try:
+            return self._client.get("/-/ready").is_success
+        except httpx.TransportError:
+            return False
 
     def alerts(self) -> Sequence[Alert]:
         """Those that are pending or firing now."""
@@ -137,14 +111,6 @@ class LocalPrometheus:
         targets = self._answer("/api/v1/targets")["activeTargets"]
         return rules | {target["scrapeUrl"]: target["lastError"] for target in targets if target["lastError"]}
 
-    def __enter__(self) -> Self:
-        return started(self)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def _wait(self, condition: Any, that: str, deadline: float) -> None:
         try:
             eventually(condition, deadline=deadline, every=0.1, that=that)
@@ -157,8 +123,8 @@ class LocalPrometheus:
         assert answer.is_success, f"{path} {parameters} was answered {answer.status_code}: {answer.text}"
         return answer.json()["data"]
 
-    def _prepare(self, home: Path) -> OwnProcess:
-        (home / "rules.yml").write_text(self._rules, encoding="utf-8")
+    def command(self, home: Path) -> list[str]:
+        (home / "rules.yml").write_text(self.rules, encoding="utf-8")
         config = {
             "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
             "rule_files": ["rules.yml"],
@@ -166,23 +132,20 @@ class LocalPrometheus:
                 {
                     "job_name": "orderflow",
                     "static_configs": [
-                        {"targets": [target.address], "labels": dict(target.labels)} for target in self._targets
+                        {"targets": [target.address], "labels": dict(target.labels)} for target in self.targets
                     ],
                 }
             ],
         }
         (home / "prometheus.yml").write_text(json.dumps(config), encoding="utf-8")  # YAML reads JSON
-        return OwnProcess(
-            [
-                self._program,
-                f"--config.file={home / 'prometheus.yml'}",
-                f"--storage.tsdb.path={home / 'data'}",
-                f"--web.listen-address={self.url.removeprefix('http://')}",
-                "--query.lookback-delta=5s",
-                "--rules.alert.resend-delay=1s",
-            ],
-            log=home / "server.log",
-        )
+        return [
+            program("prometheus", remedy=REMEDY),
+            f"--config.file={home / 'prometheus.yml'}",
+            f"--storage.tsdb.path={home / 'data'}",
+            f"--web.listen-address=127.0.0.1:{self.port}",
+            "--query.lookback-delta=5s",
+            "--rules.alert.resend-delay=1s",
+        ]
 
 
 def promtool(*arguments: str | Path) -> str:
@@ -192,21 +155,14 @@ def promtool(*arguments: str | Path) -> str:
     :raises MissingServer: when this machine has none.
     """
     done = subprocess.run(
-        [program("promtool"), *map(str, arguments)], capture_output=True, text=True, check=False, timeout=60
+        [program("promtool", remedy=REMEDY), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert done.returncode == 0, f"promtool {arguments[0]} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
     return done.stdout
-
-
-def program(name: str) -> str:
-    """Return the path of ``prometheus`` or ``promtool``.
-
-    :raises MissingServer: when it has not.
-    """
-    found = shutil.which(name)
-    if found is None:
-        raise MissingServer("Prometheus", [f"no {name} on this machine"], REMEDY)
-    return found
 
 
 def hurried(rules: str, *, lengths: Mapping[str, str], limits: Mapping[str, float]) -> str:

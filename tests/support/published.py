@@ -8,11 +8,14 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from attrs import frozen
 
-from .servers import MissingServer
+from .servers import MissingServer, program
+
+NPM = "Install npm (Debian: npm), and look at its registry"
 
 
 @frozen
@@ -28,35 +31,17 @@ class NpmPackage:
 
         :raises MissingServer: when they are not in the cache, and npm cannot fetch them.
         """
-        kept = cache() / f"npm-{self.name.replace('/', '-')}-{self.version}"
-        if not kept.is_dir():
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=kept.parent, prefix="fetching-") as fetching:
-                keep(self._unpacked(Path(fetching)), kept)
-        return kept
+        return kept(f"npm-{self.name.replace('/', '-')}-{self.version}", self._unpacked)
 
     def _unpacked(self, folder: Path) -> Path:
-        packed = self._fetched(folder)
+        npm = program("npm", remedy=NPM)
+        fetch(self.name, [npm, "pack", "--silent", f"{self.name}@{self.version}"], folder, remedy=NPM)
+        packed = next(folder.glob("*.tgz"))
         digest = base64.b64encode(hashlib.sha512(packed.read_bytes()).digest()).decode()
         assert digest == self.sha512, f"{self.name} {self.version} is another one than was tested: sha512 {digest}"
         with tarfile.open(packed) as archive:
             archive.extractall(folder, filter="data")
         return folder / "package"
-
-    def _fetched(self, folder: Path) -> Path:
-        if shutil.which("npm") is None:
-            raise MissingServer(self.name, ["it is not in the cache and npm is not here"], "Install npm (Debian: npm)")
-        npm = subprocess.run(
-            ["npm", "pack", "--silent", f"{self.name}@{self.version}"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-        if npm.returncode != 0:
-            raise MissingServer(self.name, [f"npm fetched nothing: {npm.stderr[-2000:]}"], "Look at npm's registry")
-        return next(folder.glob("*.tgz"))
 
 
 def npm_project(folder: Path) -> Path:
@@ -65,45 +50,18 @@ def npm_project(folder: Path) -> Path:
     :raises MissingServer: when they are not in the cache, and npm cannot fetch them.
     """
     files = [folder / "package.json", folder / "package-lock.json"]
+
+    def installed(fetching: Path) -> Path:
+        made = fetching / "made"
+        made.mkdir()
+        for file in files:
+            shutil.copy(file, made)
+        options = ["--silent", "--ignore-scripts", "--no-audit", "--no-fund"]
+        fetch(folder.name, [program("npm", remedy=NPM), "ci", *options], made, remedy=NPM)
+        return made
+
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
-    kept = cache() / f"npm-{folder.name}-{digest}"
-    if not kept.is_dir():
-        if shutil.which("npm") is None:
-            raise MissingServer(folder.name, ["npm is not here"], "Install npm (Debian: npm)")
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=kept.parent, prefix="fetching-") as fetching:
-            made = Path(fetching) / "made"
-            made.mkdir()
-            for file in files:
-                shutil.copy(file, made)
-            npm = subprocess.run(
-                ["npm", "ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"],
-                cwd=made,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=300,
-            )
-            if npm.returncode != 0:
-                raise MissingServer(
-                    folder.name, [f"npm fetched nothing: {npm.stderr[-2000:]}"], "Look at npm's registry"
-                )
-            keep(made, kept)
-    return kept
-
-
-def cache() -> Path:
-    """The user's cache for the tests of this project, outside of the tree."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "orderflow"
-
-
-def keep(made: Path, kept: Path) -> None:
-    """Move the folder ``made`` to ``kept``: complete or not at all."""
-    try:
-        made.rename(kept)
-    except OSError:
-        if not kept.is_dir():  # otherwise another process was faster, with the same files
-            raise
+    return kept(f"npm-{folder.name}-{digest}", installed)
 
 
 def python_package(requirements: Path) -> Path:
@@ -111,21 +69,46 @@ def python_package(requirements: Path) -> Path:
 
     :raises MissingServer: when they are not in the cache and pip cannot fetch them.
     """
+
+    def installed(fetching: Path) -> Path:
+        asked = ["--quiet", "--require-hashes", "--only-binary", ":all:", "--requirement", str(requirements)]
+        command = [sys.executable, "-m", "pip", "install", *asked, "--target", "made"]
+        fetch(requirements.stem, command, fetching, remedy="Look at PyPI")
+        return fetching / "made"
+
     digest = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
-    kept = cache() / f"python-{requirements.stem}-{digest}"
-    if not kept.is_dir():
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=kept.parent, prefix="fetching-") as fetching:
-            made = Path(fetching) / "made"
-            asked = ["--require-hashes", "--only-binary", ":all:", "--target", str(made)]
-            pip = subprocess.run(
-                [sys.executable, "-m", "pip", "install", "--quiet", *asked, "--requirement", str(requirements)],
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=300,
-            )
-            if pip.returncode != 0:
-                raise MissingServer(requirements.stem, [f"pip fetched nothing: {pip.stderr[-2000:]}"], "Look at PyPI")
-            keep(made, kept)
-    return kept
+    return kept(f"python-{requirements.stem}-{digest}", installed)
+
+
+def kept(name: str, make: Callable[[Path], Path]) -> Path:
+    """Return the folder of that name in the cache.
+
+    If it is not there, it is what ``make`` returns, which is given a temporary folder to make it in.
+    """
+    folder = cache() / name
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix="fetching-") as fetching:
+            made = make(Path(fetching))
+            try:
+                made.rename(folder)  # complete or not at all
+            except OSError:
+                if not folder.is_dir():  # otherwise another process was faster, with the same files
+                    raise
+    return folder
+
+
+def cache() -> Path:
+    """The user's cache for the tests of this project, outside of the tree."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "orderflow"
+
+
+def fetch(name: str, command: Sequence[str], folder: Path, *, remedy: str) -> None:
+    """Run a program that fetches what is called ``name``, in that folder.
+
+    :raises MissingServer: when it fails, with all that it said.
+    """
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
+    if done.returncode != 0:
+        said = f"{done.stdout[-2000:]}{done.stderr[-2000:]}"
+        raise MissingServer(name, [f"{Path(command[0]).name} fetched nothing: {said}"], remedy)

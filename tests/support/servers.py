@@ -3,6 +3,7 @@
 import fcntl
 import os
 import secrets
+import shutil
 import socket
 import tempfile
 from collections.abc import Callable
@@ -71,6 +72,17 @@ def started(server: S) -> S:
 def not_ours(name: str, verb: str) -> NoReturn:
     """Skip a test that would stop a server which was only given to the tests, by name."""
     pytest.skip(f"{name} was given to the tests, which may not {verb} it")
+
+
+def program(*names: str, remedy: str) -> str:
+    """The path of the first of these programs that this machine has.
+
+    :raises MissingServer: when it has none of them.
+    """
+    for name in names:
+        if found := shutil.which(name):
+            return found
+    raise MissingServer(names[0], ["it is not on the path"], remedy)
 
 
 def docker_answers() -> bool:

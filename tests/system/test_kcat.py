@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 import uuid
 from collections import defaultdict
@@ -14,7 +13,7 @@ import pytest
 from attrs import frozen
 
 from tests.support.kafka import KafkaBroker
-from tests.support.servers import MissingServer, obtain
+from tests.support.servers import obtain, program
 from tests.support.stack import Stack
 
 ORDERS = 12
@@ -66,16 +65,9 @@ class Line:
         return parsed
 
 
-def program(name: str, package: str) -> str:
+def installed(name: str, package: str) -> str:
     """The path of that program, else a skip that names it; a failure where everything is required."""
-
-    def find() -> str:
-        path = shutil.which(name)
-        if path is None:
-            raise MissingServer(name, ["not on the path"], f"Debian's package {package} has it")
-        return path
-
-    return obtain(find)
+    return obtain(lambda: program(name, remedy=f"Debian's package {package} has it"))
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +89,7 @@ def kcat(stack: Stack, *arguments: str) -> str:
     """All committed records of the topic, as kcat shows them."""
     asked = ("-C", "-q", "-b", stack.bootstrap_servers, "-t", stack.topic, "-X", "isolation.level=read_committed", "-e")
     done = subprocess.run(
-        (program("kcat", "kcat"), *asked, *arguments), capture_output=True, timeout=300, check=True, text=True
+        (installed("kcat", "kcat"), *asked, *arguments), capture_output=True, timeout=300, check=True, text=True
     )
     return done.stdout
 
@@ -141,7 +133,7 @@ def test_a_reader_in_another_language_that_knows_only_the_envelope_finds_every_e
     records = kcat(published, "-J")
 
     read = subprocess.run(
-        (program("node", "nodejs"), str(READER)),
+        (installed("node", "nodejs"), str(READER)),
         input=records,
         capture_output=True,
         timeout=300,
@@ -163,7 +155,7 @@ def test_the_reader_in_another_language_sees_what_is_missing_twice_or_out_of_ord
 
     for damage, lines in damaged.items():
         read = subprocess.run(
-            (program("node", "nodejs"), str(READER)),
+            (installed("node", "nodejs"), str(READER)),
             input="\n".join(lines),
             capture_output=True,
             timeout=300,

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.deployed import DEPLOY, PROGRAM, program, units
-from tests.support.servers import obtain
+from tests.support.deployed import DEPLOY, PROGRAM, units
+from tests.support.servers import obtain, program
 
 FOLDER = DEPLOY / "systemd"
 
 
 @pytest.fixture
 def analyze() -> str:
-    return obtain(lambda: program("systemd-analyze", "Debian's package systemd has it"))
+    return obtain(lambda: program("systemd-analyze", remedy="Debian's package systemd has it"))
 
 
 @pytest.fixture

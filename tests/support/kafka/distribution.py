@@ -4,12 +4,12 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 import zlib
 from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 
+from ..published import fetch, kept
 from ..servers import MissingServer
 
 POM = Path(__file__).with_name("pom.xml")
@@ -48,30 +48,16 @@ def jars() -> Path:
 
     :raises MissingServer: when they are not there and Maven cannot fetch them.
     """
-    cache_home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    kept = cache_home / "orderflow" / f"kafka-{version()}"
-    if kept.is_dir():
-        return kept
+    return kept(f"kafka-{version()}", _fetched)
+
+
+def _fetched(folder: Path) -> Path:
     if shutil.which("mvn") is None:
         raise MissingServer("Apache Kafka", ["its jars are not in the cache and Maven is not here"], REMEDY)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=kept.parent, prefix="fetching-") as fetching:
-        fetched = Path(fetching) / "jars"
-        maven = subprocess.run(
-            ["mvn", "--batch-mode", "--quiet", "dependency:copy-dependencies", f"-DoutputDirectory={fetched}"],
-            cwd=POM.parent,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if maven.returncode != 0:
-            raise MissingServer("Apache Kafka", [f"Maven fetched no jars: {maven.stdout[-2000:]}"], REMEDY)
-        try:
-            fetched.rename(kept)  # complete or not at all
-        except OSError:
-            if not kept.is_dir():  # otherwise another process was faster, with the same jars
-                raise
-    return kept
+    jars = folder / "jars"
+    asked = ["--batch-mode", "--quiet", "dependency:copy-dependencies", f"-DoutputDirectory={jars}"]
+    fetch("Apache Kafka", ["mvn", *asked], POM.parent, remedy=REMEDY)
+    return jars
 
 
 def class_archive() -> Path:
