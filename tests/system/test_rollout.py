@@ -181,32 +181,6 @@ async def test_the_share_goes_up_and_down_during_a_day_and_every_event_comes_onc
     )
 
 
-async def test_a_consumer_that_is_paused_stands_still_while_others_go_on_and_then_comes_to_all_of_it(
-    rollout: Rollout,
-) -> None:
-    container = rollout.container
-    await container.pause_consumer()("analytics", **WORD)
-    await eventually_async(lambda: container.current_rollout().pauses("analytics"), that="the pause is seen")
-    day = asyncio.create_task(RunDay(InProcessOrderClient(container.use_cases()), rollout.day)(generate_day(12, 3)))
-
-    await rollout.day.allow(1_000_000)
-    await day
-    await rollout.caught_up()
-    lags = {each.reader: each.events for each in await container.lag()()}
-    await container.pause_consumer().resume("analytics", **WORD)
-    await eventually_async(lambda: _handled_by(container, "analytics"))
-    report = await container.check()()
-
-    events = sum((await container.storage().log.heads()).values())
-    assert lags == {"relay": 0, "notifications": 0, "analytics": events, "inventory": 0}
-    assert (report.clean, report.notes) == (True, [])
-
-
-async def _handled_by(container: Any, consumer: str) -> bool:
-    heads, cursors = container.storage().log.heads(), container.storage().cursors.positions(consumer)
-    return dict(await heads) == dict(await cursors)
-
-
 def assert_each_once_and_in_order(topic: Sequence[TopicRecord], heads: Mapping[int, int]) -> None:
     """Within a partition offsets ascend: there each bucket's positions and each order's sequences are dense from 1."""
     positions: dict[int, list[int]] = {}
