@@ -135,7 +135,7 @@ def _slow_text(use: Use) -> tuple[str, str, str] | None:
         (
             (prefix, unit, end)
             for prefix, unit, end in product(PREFIXES, UNITS, ENDS)
-            if not grows_linearly(use, lambda size, p=prefix, u=unit, e=end: p + (u * size)[:size] + e, size=400)  # type: ignore[misc]
+            if not grows_linearly(use, lambda size, p=prefix, u=unit, e=end: p + (u * size)[:size] + e, size=200)  # type: ignore[misc]
         ),
         None,
     )
