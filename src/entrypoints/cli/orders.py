@@ -29,7 +29,7 @@ Source = Annotated[Literal["log", "topic"], Parameter(help="where the events are
 
 @Parameter(name="*")
 @frozen(kw_only=True)
-class Filter:
+class OrderFilter:
     """The options that choose orders."""
 
     q: Annotated[
@@ -65,7 +65,7 @@ class Filter:
         )
 
 
-ALL = Filter()
+ALL = OrderFilter()
 
 
 def _show(use_cases: "UseCases", order: Order, actor: Actor) -> None:
@@ -124,7 +124,7 @@ async def show(order_id: str, /, *, as_: As = OPERATOR) -> None:
 @app.command(name="list")
 async def list_(
     *,
-    wanted: Filter = ALL,
+    wanted: OrderFilter = ALL,
     sort: Annotated[str, Parameter(help=", ".join(OrderSort))] = OrderSort.NEWEST.value,
     cursor: str | None = None,
     limit: int = DEFAULT_PAGE,
@@ -187,7 +187,7 @@ async def _print_csv(query: OrderQuery, actor: Actor) -> None:
 
 
 @app.command
-async def count(*, wanted: Filter = ALL, as_: As = OPERATOR) -> None:
+async def count(*, wanted: OrderFilter = ALL, as_: As = OPERATOR) -> None:
     """Count the orders that `orders list` lists with these filters, by state; of each state at most 10,000."""
     actor = Actor.parse(as_)
     query = wanted.query()

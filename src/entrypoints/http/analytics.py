@@ -108,24 +108,24 @@ class Figures:
 
 
 @frozen
-class Asked:
-    """The question of a call: the figures of ``restaurant``, or of all, about the orders of a span of time."""
+class Selection:
+    """The selection of a call: the figures of ``restaurant``, or of all, about the orders of a span of time."""
 
     figures: Figures
     restaurant: str | None
     span: Span
 
 
-def provide_asked(
+def provide_selection(
     request: Request[Actor, Any, Any],
     figures: NamedDependency[Figures],
     start: Annotated[str | None, time("start", "only orders created at or after this time")] = None,
     end: Annotated[str | None, time("end", "only orders created before this time")] = None,
     restaurant_id: RestaurantId = None,
-) -> Asked:
-    """Return the question with these parameters. Raises InvalidInput."""
+) -> Selection:
+    """Return the selection with these parameters. Raises InvalidInput."""
     span = Span(None if start is None else parse_time(start, "start"), None if end is None else parse_time(end, "end"))
-    return Asked(figures, _bounded(request.user, restaurant_id), span)
+    return Selection(figures, _bounded(request.user, restaurant_id), span)
 
 
 async def read_minutes(
@@ -149,16 +149,16 @@ async def read_minutes(
         return await figures.views.per_minute(since, until, restaurant, limit=limit)
 
 
-async def read_restaurants(asked: Asked, *, limit: int | None = None) -> Sequence[RestaurantSales]:
-    async with asked.figures.turns:
-        return await asked.figures.views.per_restaurant(asked.restaurant, asked.span, limit=limit)
+async def read_restaurants(selection: Selection, *, limit: int | None = None) -> Sequence[RestaurantSales]:
+    async with selection.figures.turns:
+        return await selection.figures.views.per_restaurant(selection.restaurant, selection.span, limit=limit)
 
 
-async def read_states(asked: Asked) -> Sequence[StateView]:
-    views = asked.figures.views
-    async with asked.figures.turns:
-        now = await views.by_state(asked.restaurant, asked.span)
-        times = {each.state: each for each in await views.time_in_states(asked.restaurant, asked.span)}
+async def read_states(selection: Selection) -> Sequence[StateView]:
+    views = selection.figures.views
+    async with selection.figures.turns:
+        now = await views.by_state(selection.restaurant, selection.span)
+        times = {each.state: each for each in await views.time_in_states(selection.restaurant, selection.span)}
     found = []
     for state, orders in now.items():
         stays = times.get(state)
@@ -170,15 +170,15 @@ async def read_states(asked: Asked) -> Sequence[StateView]:
     return found
 
 
-async def read_cancellations(asked: Asked, *, limit: int | None = None) -> Sequence[ReasonView]:
-    async with asked.figures.turns:
-        counted = await asked.figures.views.cancellations(asked.restaurant, asked.span, limit=limit)
+async def read_cancellations(selection: Selection, *, limit: int | None = None) -> Sequence[ReasonView]:
+    async with selection.figures.turns:
+        counted = await selection.figures.views.cancellations(selection.restaurant, selection.span, limit=limit)
     return [ReasonView(reason=reason, orders=orders) for reason, orders in counted.items()]
 
 
-async def read_deliveries(asked: Asked) -> Sequence[DeliveryTimes]:
-    async with asked.figures.turns:
-        return [await asked.figures.views.delivery_times(asked.restaurant, asked.span)]
+async def read_deliveries(selection: Selection) -> Sequence[DeliveryTimes]:
+    async with selection.figures.turns:
+        return [await selection.figures.views.delivery_times(selection.restaurant, selection.span)]
 
 
 @get(
@@ -199,40 +199,42 @@ async def minutes(
     return json_response(MinutesView(minutes=tuple(found[:MOST_MINUTES]), more=len(found) > MOST_MINUTES))
 
 
-of_a_span = partial(get, responses=REFUSALS, dependencies={"asked": Provide(provide_asked, sync_to_thread=False)})
+of_a_span = partial(
+    get, responses=REFUSALS, dependencies={"selection": Provide(provide_selection, sync_to_thread=False)}
+)
 """A route whose figures are of a span of time."""
 
 
 @of_a_span("/restaurants", operation_id="salesPerRestaurant", summary="Orders and revenue per restaurant")
-async def restaurants(asked: NamedDependency[Asked]) -> Response[RestaurantsView]:
+async def restaurants(selection: NamedDependency[Selection]) -> Response[RestaurantsView]:
     """Include the orders created from start until before end; without these, all."""
-    found = await read_restaurants(asked, limit=MOST + 1)
+    found = await read_restaurants(selection, limit=MOST + 1)
     return json_response(RestaurantsView(restaurants=tuple(found[:MOST]), more=len(found) > MOST))
 
 
 @of_a_span("/states", operation_id="ordersByState", summary="Orders by state now, and the time spent in each")
-async def states(asked: NamedDependency[Asked]) -> Response[StatesView]:
+async def states(selection: NamedDependency[Selection]) -> Response[StatesView]:
     """Return the states now of the orders created from start until before end; without these, of all.
 
     Mean, median and 90th percentile are of the seconds that orders spent in a state before they left it.
     """
-    return json_response(StatesView(states=tuple(await read_states(asked))))
+    return json_response(StatesView(states=tuple(await read_states(selection))))
 
 
 @of_a_span("/cancellations", operation_id="cancellationsByReason", summary="Cancelled orders by reason")
-async def cancellations(asked: NamedDependency[Asked]) -> Response[CancellationsView]:
+async def cancellations(selection: NamedDependency[Selection]) -> Response[CancellationsView]:
     """Include the cancelled ones of the orders created from start until before end; without these, all."""
-    found = await read_cancellations(asked, limit=MOST + 1)
+    found = await read_cancellations(selection, limit=MOST + 1)
     return json_response(CancellationsView(reasons=tuple(found[:MOST]), more=len(found) > MOST))
 
 
 @of_a_span("/deliveries", operation_id="deliveryTimes", summary="Delivery times")
-async def deliveries(asked: NamedDependency[Asked]) -> Response[DeliveryTimes]:
+async def deliveries(selection: NamedDependency[Selection]) -> Response[DeliveryTimes]:
     """Return percentiles of the whole minutes from creation to delivery, null before the first delivery.
 
     They are of the orders created from start until before end; without these, of all.
     """
-    [times] = await read_deliveries(asked)
+    [times] = await read_deliveries(selection)
     return json_response(times)
 
 

@@ -25,7 +25,7 @@ from .expectations import Expectations
 from .finding import Diagnostic, Finding, Severity
 
 
-class Checks(Protocol):
+class DiagnosticModule(Protocol):
     """A module with the checks of one part of the installation, and the diagnostics that they may find."""
 
     @property
@@ -34,7 +34,7 @@ class Checks(Protocol):
     def check(self, observation: Observation, expected: Expectations, /) -> Iterator[Finding]: ...
 
 
-CHECKS: Sequence[Checks] = (
+MODULES: Sequence[DiagnosticModule] = (
     connections,
     versions,
     database,
@@ -48,7 +48,7 @@ CHECKS: Sequence[Checks] = (
     payment_gateway,
     prices,
 )
-DIAGNOSTICS: Sequence[Diagnostic] = tuple(diagnostic for checks in CHECKS for diagnostic in checks.DIAGNOSTICS)
+DIAGNOSTICS: Sequence[Diagnostic] = tuple(diagnostic for module in MODULES for diagnostic in module.DIAGNOSTICS)
 """All diagnostics, by the part of the installation that they are about."""
 _FIRST = list(Severity)
 
@@ -79,7 +79,7 @@ class Examine:
 
 def diagnosis(observation: Observation, expected: Expectations) -> DoctorReport:
     """Return the findings of an observation."""
-    findings = [finding for checks in CHECKS for finding in checks.check(observation, expected)]
+    findings = [finding for module in MODULES for finding in module.check(observation, expected)]
     unreached = {connections.UNANSWERED, *(it for reasons in connections.UNREACHED.values() for it in reasons.values())}
     return DoctorReport(
         findings=sorted(findings, key=lambda finding: _FIRST.index(finding.severity)),
