@@ -108,7 +108,7 @@ class Figures:
 
 
 @frozen
-class Selection:
+class FiguresSelection:
     """The selection of a call: the figures of ``restaurant``, or of all, about the orders of a span of time."""
 
     figures: Figures
@@ -122,10 +122,10 @@ def provide_selection(
     start: Annotated[str | None, time("start", "only orders created at or after this time")] = None,
     end: Annotated[str | None, time("end", "only orders created before this time")] = None,
     restaurant_id: RestaurantId = None,
-) -> Selection:
+) -> FiguresSelection:
     """Return the selection with these parameters. Raises InvalidInput."""
     span = Span(None if start is None else parse_time(start, "start"), None if end is None else parse_time(end, "end"))
-    return Selection(figures, _bounded(request.user, restaurant_id), span)
+    return FiguresSelection(figures, _bounded(request.user, restaurant_id), span)
 
 
 async def read_minutes(
@@ -149,12 +149,12 @@ async def read_minutes(
         return await figures.views.per_minute(since, until, restaurant, limit=limit)
 
 
-async def read_restaurants(selection: Selection, *, limit: int | None = None) -> Sequence[RestaurantSales]:
+async def read_restaurants(selection: FiguresSelection, *, limit: int | None = None) -> Sequence[RestaurantSales]:
     async with selection.figures.turns:
         return await selection.figures.views.per_restaurant(selection.restaurant, selection.span, limit=limit)
 
 
-async def read_states(selection: Selection) -> Sequence[StateView]:
+async def read_states(selection: FiguresSelection) -> Sequence[StateView]:
     views = selection.figures.views
     async with selection.figures.turns:
         now = await views.by_state(selection.restaurant, selection.span)
@@ -170,13 +170,13 @@ async def read_states(selection: Selection) -> Sequence[StateView]:
     return found
 
 
-async def read_cancellations(selection: Selection, *, limit: int | None = None) -> Sequence[ReasonView]:
+async def read_cancellations(selection: FiguresSelection, *, limit: int | None = None) -> Sequence[ReasonView]:
     async with selection.figures.turns:
         counted = await selection.figures.views.cancellations(selection.restaurant, selection.span, limit=limit)
     return [ReasonView(reason=reason, orders=orders) for reason, orders in counted.items()]
 
 
-async def read_deliveries(selection: Selection) -> Sequence[DeliveryTimes]:
+async def read_deliveries(selection: FiguresSelection) -> Sequence[DeliveryTimes]:
     async with selection.figures.turns:
         return [await selection.figures.views.delivery_times(selection.restaurant, selection.span)]
 
@@ -206,14 +206,14 @@ of_a_span = partial(
 
 
 @of_a_span("/restaurants", operation_id="salesPerRestaurant", summary="Orders and revenue per restaurant")
-async def restaurants(selection: NamedDependency[Selection]) -> Response[RestaurantsView]:
+async def restaurants(selection: NamedDependency[FiguresSelection]) -> Response[RestaurantsView]:
     """Include the orders created from start until before end; without these, all."""
     found = await read_restaurants(selection, limit=MOST + 1)
     return json_response(RestaurantsView(restaurants=tuple(found[:MOST]), more=len(found) > MOST))
 
 
 @of_a_span("/states", operation_id="ordersByState", summary="Orders by state now, and the time spent in each")
-async def states(selection: NamedDependency[Selection]) -> Response[StatesView]:
+async def states(selection: NamedDependency[FiguresSelection]) -> Response[StatesView]:
     """Return the states now of the orders created from start until before end; without these, of all.
 
     Mean, median and 90th percentile are of the seconds that orders spent in a state before they left it.
@@ -222,14 +222,14 @@ async def states(selection: NamedDependency[Selection]) -> Response[StatesView]:
 
 
 @of_a_span("/cancellations", operation_id="cancellationsByReason", summary="Cancelled orders by reason")
-async def cancellations(selection: NamedDependency[Selection]) -> Response[CancellationsView]:
+async def cancellations(selection: NamedDependency[FiguresSelection]) -> Response[CancellationsView]:
     """Include the cancelled ones of the orders created from start until before end; without these, all."""
     found = await read_cancellations(selection, limit=MOST + 1)
     return json_response(CancellationsView(reasons=tuple(found[:MOST]), more=len(found) > MOST))
 
 
 @of_a_span("/deliveries", operation_id="deliveryTimes", summary="Delivery times")
-async def deliveries(selection: NamedDependency[Selection]) -> Response[DeliveryTimes]:
+async def deliveries(selection: NamedDependency[FiguresSelection]) -> Response[DeliveryTimes]:
     """Return percentiles of the whole minutes from creation to delivery, null before the first delivery.
 
     They are of the orders created from start until before end; without these, of all.

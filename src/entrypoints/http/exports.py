@@ -16,7 +16,7 @@ from ...application.orders.queries import OrderPage, OrderQuery, OrderSort
 from ...domain.actor import Actor
 from ...domain.errors import Unavailable
 from . import analytics
-from .analytics import End, Figures, Selection, Start
+from .analytics import End, Figures, FiguresSelection, Start
 from .calls import Call
 from .csv_rows import Columns, columns_of, csv_lines, order_columns
 from .openapi import CSV, problems
@@ -168,7 +168,7 @@ def _export(name: str) -> Any:
         description=f"Return the rows of `GET /v1/analytics/{name}`.",
         opt={"kind": "exports"},
     )
-    async def export(selection: NamedDependency[Selection]) -> Stream:
+    async def export(selection: NamedDependency[FiguresSelection]) -> Stream:
         return CsvResponse(name, columns, _steps(await read(selection)))
 
     return export

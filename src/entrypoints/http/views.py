@@ -117,7 +117,7 @@ def past_view(facts: OrderFacts) -> PastOrderView:
     )
 
 
-def view_of(kind: type[V], source: object, **others: object) -> V:
+def view_of(kind: type[V], source: object, /, **others: object) -> V:
     """Build a view of ``kind`` from the fields of ``source`` with the same names, and from ``others``."""
     same = {field.name: getattr(source, field.name) for field in fields(kind) if field.name not in others}
     build: Callable[..., V] = kind
