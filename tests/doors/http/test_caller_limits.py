@@ -11,6 +11,7 @@ from orderflow.adapters.telemetry.metrics import catalogue
 from orderflow.application.orders.get_order import GetOrder
 from orderflow.application.orders.list_orders import ListOrders
 from orderflow.application.orders.queries import OrderPage, OrderQuery
+from orderflow.entrypoints.http.caller_limits import LOGINS, CallerLimits, Callers, TooManyRequests
 from orderflow.entrypoints.http.calls import LISTS_AT_ONCE
 from orderflow.entrypoints.http.reads import SLICE
 
@@ -56,6 +57,29 @@ async def test_refusals_are_counted_by_the_limit(installation: Installation) -> 
         statuses = [(await boss.get("/v1/orders")).status_code for _ in range(50)]
 
     assert Samples.counted(instruments).by(catalogue.HTTP_REFUSALS, "reason") == {"request_rate": statuses.count(429)}
+
+
+@pytest.mark.parametrize("kind", ["requests", "streams", "batches", "exports"])
+async def test_what_a_caller_has_at_once_is_counted_by_its_kind_when_it_is_refused(kind: str) -> None:
+    instruments = Instruments()
+    callers = Callers(CallerLimits(requests=20, streams=2), instruments)
+
+    done = await asyncio.gather(*(callers.admit({}, BOSS, kind=kind) for _ in range(50)), return_exceptions=True)
+
+    refused = sum(isinstance(each, TooManyRequests) for each in done)
+    assert refused >= 30
+    assert Samples.counted(instruments).by(catalogue.HTTP_REFUSALS, "reason") == {f"{kind}_at_once": refused}
+
+
+async def test_refused_attempts_to_log_in_are_counted() -> None:
+    instruments = Instruments()
+    callers = Callers(CallerLimits(), instruments)
+
+    attempts = (callers.admit_login("192.0.2.1") for _ in range(LOGINS + 1))
+    done = await asyncio.gather(*attempts, return_exceptions=True)
+
+    assert [type(each) for each in done if each is not None] == [TooManyRequests]
+    assert Samples.counted(instruments).by(catalogue.HTTP_REFUSALS, "reason") == {"logins": 1}
 
 
 async def test_health_is_not_limited(installation: Installation) -> None:

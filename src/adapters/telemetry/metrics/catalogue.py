@@ -261,6 +261,9 @@ HTTP_REFUSALS = _counter(
             "request_rate",
             "requests_at_once",
             "streams_at_once",
+            "batches_at_once",
+            "exports_at_once",
+            "logins",
         ),
     ),
 )

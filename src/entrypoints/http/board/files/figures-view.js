@@ -276,12 +276,12 @@ class FiguresView extends HTMLElement {
         const cells = rows
           .slice(0, 1_000)
           .map((row) => columns.map((column) => (column === "minute" ? dateTime(row[column]) : (row[column] ?? "–"))));
-        const numeric = (/** @type {string} */ column) =>
+        const isText = (/** @type {string} */ column) =>
           ["state", "reason", "restaurantId", "minute", "currency"].includes(column);
         behind.append(
           table(
             title,
-            columns.map((column) => (numeric(column) ? column : `#${column}`)),
+            columns.map((column) => (isText(column) ? column : `#${column}`)),
             cells,
           ),
         );

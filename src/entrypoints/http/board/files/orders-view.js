@@ -270,8 +270,11 @@ class OrdersView extends HTMLElement {
     this.#status.dataset.status = orders.status;
   }
 
-  /** The late ones first, then what has not changed for the longest; what has ended, the latest first. */
-  /** @param {Order[]} orders @param {Lifecycle} rules @param {number} at */
+  /**
+   * The late ones first, then what has not changed for the longest; what has ended, the latest first.
+   *
+   * @param {Order[]} orders @param {Lifecycle} rules @param {number} at
+   */
   #sorted(orders, rules, at) {
     const ranks = { late: 0, soon: 1, fine: 1, final: 2 };
     return orders
