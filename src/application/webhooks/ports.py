@@ -29,8 +29,8 @@ class WebhookSummary:
     stopped: int = 0
 
 
-class WebhookStore(Protocol):
-    """Endpoints and new deliveries, in the consumer's transaction. Cursors are held before it is used."""
+class Endpoints(Protocol):
+    """Reads endpoints, and the restaurants by which they choose events."""
 
     async def endpoints(self) -> Sequence[Endpoint]:
         """Return all endpoints, by id."""
@@ -40,6 +40,14 @@ class WebhookStore(Protocol):
         """Return one endpoint as it is stored now. Raises NotFound."""
         ...
 
+    async def restaurants(self, order_ids: Collection[str]) -> Mapping[str, str]:
+        """Return the restaurants of these orders, by order, as far as the orders exist."""
+        ...
+
+
+class WebhookStore(Endpoints, Protocol):
+    """Endpoints and new deliveries, in the consumer's transaction. Cursors are held before it is used."""
+
     async def add(self, endpoint: Endpoint, secret: str) -> None: ...
 
     async def change(self, endpoint: Endpoint) -> None:
@@ -48,10 +56,6 @@ class WebhookStore(Protocol):
 
     async def remove(self, endpoint_id: str) -> None:
         """Delete it, with its secrets and those of its deliveries that are not settled."""
-        ...
-
-    async def restaurants(self, order_ids: Collection[str]) -> Mapping[str, str]:
-        """Return the restaurants of these orders, by order, as far as the orders exist."""
         ...
 
     async def record(self, deliveries: Sequence[WebhookDelivery], *, again: bool = False) -> None:
@@ -77,16 +81,8 @@ class WebhookTransaction(ConsumerTransaction, Protocol):
     def webhooks(self) -> WebhookStore: ...
 
 
-class Webhooks(Protocol):
+class Webhooks(Endpoints, Protocol):
     """Reads endpoints and deliveries, and stores the results of sending them."""
-
-    async def endpoints(self) -> Sequence[Endpoint]:
-        """Return all endpoints, by id."""
-        ...
-
-    async def get(self, endpoint_id: str) -> Endpoint:
-        """Return one endpoint. Raises NotFound."""
-        ...
 
     async def own(self, owner: str, *, now: datetime, until: datetime) -> Sequence[Endpoint]:
         """Return the enabled endpoints that ``owner`` owns until ``until`` at most, and half of that time at least.
@@ -121,10 +117,6 @@ class Webhooks(Protocol):
 
     async def resend(self, deliveries: Sequence[WebhookDelivery]) -> None:
         """Store these as an operator changed them; of each order at an endpoint the first unsettled one is pending."""
-        ...
-
-    async def restaurants(self, order_ids: Collection[str]) -> Mapping[str, str]:
-        """Return the restaurants of these orders, by order, as far as the orders exist."""
         ...
 
     async def find(self, keys: Collection[DeliveryKey]) -> Sequence[WebhookDelivery]: ...
