@@ -46,15 +46,14 @@ from .ports import MessageTemplates, Notifications, NotificationTransaction, Not
 from .undelivered import log_fields
 
 _C, _R, _S = Role.CUSTOMER, Role.RESTAURANT, Role.SHIPPER
-RECIPIENTS: Mapping[type[OrderEvent], Callable[[OrderEvent], tuple[Role, ...]]] = {
-    OrderCreated: lambda _: (_C, _R),
-    StateChanged: lambda _: (_C, _R, _S),
-    ShipperAssigned: lambda _: (_C, _R, _S),
-    PaymentProcessed: lambda event: _notified_of_payment(event),  # noqa: PLW0108 - it is defined below
-    OrderCancelled: lambda _: (_C, _R, _S),
-    OrderDelivered: lambda _: (_C, _R),
+RECIPIENTS: Mapping[type[OrderEvent], tuple[Role, ...]] = {
+    OrderCreated: (_C, _R),
+    StateChanged: (_C, _R, _S),
+    ShipperAssigned: (_C, _R, _S),
+    OrderCancelled: (_C, _R, _S),
+    OrderDelivered: (_C, _R),
 }
-"""The roles that are notified of each event; the shipper only if one is, or was, assigned."""
+"""The roles that are notified of each event that is no payment."""
 
 REFUND_MESSAGES: Mapping[RefundStep, str] = {
     RefundStep.SUCCEEDED: "refund.succeeded",
@@ -214,7 +213,7 @@ class Notify:
 
 def recipients(event: OrderEvent, parties: Parties) -> tuple[tuple[Role, str], ...]:
     """Return the recipients of ``event``: the roles to notify, with their party, if they have one."""
-    parts = ((role, parties.party(role)) for role in RECIPIENTS[type(event)](event))
+    parts = ((role, parties.party(role)) for role in notified_roles(event))
     return tuple((role, party) for role, party in parts if party is not None)
 
 
@@ -241,13 +240,16 @@ def message_type(event: OrderEvent) -> str:
     return event.type if refund is None else REFUND_MESSAGES[refund]
 
 
-def _notified_of_payment(event: OrderEvent) -> tuple[Role, ...]:
-    """Return the roles that are notified of a payment, and of a refund once it has an outcome."""
-    refund = event.refund if isinstance(event, PaymentProcessed) else None
-    if refund is not None:
-        return (_C,) if refund in REFUND_MESSAGES else ()
-    paid = isinstance(event, PaymentProcessed) and event.status is PaymentStatus.PAID
-    return (_C, _R, _S) if paid else (_C,)
+def notified_roles(event: OrderEvent) -> tuple[Role, ...]:
+    """Return the roles that are notified of ``event``: the shipper only if one is, or was, assigned.
+
+    Of a refund only the customer is notified, once it has an outcome.
+    """
+    if not isinstance(event, PaymentProcessed):
+        return RECIPIENTS[type(event)]
+    if event.refund is not None:
+        return (_C,) if event.refund in REFUND_MESSAGES else ()
+    return (_C, _R, _S) if event.status is PaymentStatus.PAID else (_C,)
 
 
 def _refunds_a_card(event: OrderEvent) -> bool:
