@@ -193,7 +193,6 @@ def expectations(settings: Settings, consumers: tuple[str, ...]) -> "Expectation
         replication=settings.topic_replication,
         retention_ms=-1 if hours == -1 else hours * 3_600_000,
         with_kafka=settings.uses_kafka,
-        relayed=kafka.reads_topic(settings),
         consumers=consumers,
         open_to="" if settings.on_loopback or settings.oidc_issuer else settings.http_host,
         pool_size=settings.database_pool_size,

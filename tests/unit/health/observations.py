@@ -22,7 +22,6 @@ WANTED = Expectations(
     replication=3,
     retention_ms=-1,
     with_kafka=True,
-    relayed=True,
     consumers=CONSUMERS,
     open_to="",
     pool_size=10,

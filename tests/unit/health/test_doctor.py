@@ -43,7 +43,7 @@ from tests.unit.health.observations import (
     with_topic,
 )
 
-SQL = evolve(WANTED, with_kafka=False, relayed=False)
+SQL = evolve(WANTED, with_kafka=False)
 WITH_COPIES = evolve(WANTED, dead_letter_topic="dlq")
 LIVING = [known(part) for part in ("api", "relay", *CONSUMERS)]
 

@@ -7,13 +7,12 @@ from attrs import frozen
 class Expectations:
     """The expected values.
 
-    ``version`` is this program's. ``retention_ms`` is -1 if the topic is to keep everything. ``relayed``: a relay
-    publishes the events, and consumers read the topic; ``with_kafka`` alone means direct publishing. ``open_to`` is the
-    address of the API if other machines can reach it, else empty. ``pool_size`` is the limit of connections of one
-    process, besides ``listeners``; ``pooled``: they go to a pooler. ``message_bytes`` is the size of record that the
-    topic must accept. ``dead_letter_topic`` is empty if nothing is copied. ``prices`` is the rule for
-    prices of new orders, such as trust or list; ``customers_of_provider``: an OpenID provider may have customers.
-    ``production``: this is more than a trial; ``gateway`` is the name of the payment gateway.
+    ``version`` is this program's. ``retention_ms`` is -1 if the topic is to keep everything. ``open_to`` is the address
+    of the API if other machines can reach it, else empty. ``pool_size`` is the limit of connections of one process,
+    besides ``listeners``; ``pooled``: they go to a pooler. ``message_bytes`` is the size of record that the topic must
+    accept. ``dead_letter_topic`` is empty if nothing is copied. ``prices`` is the rule for prices of new orders, such
+    as trust or list; ``customers_of_provider``: an OpenID provider may have customers. ``production``: this is more
+    than a trial; ``gateway`` is the name of the payment gateway.
     """
 
     version: str
@@ -22,7 +21,6 @@ class Expectations:
     replication: int
     retention_ms: int
     with_kafka: bool
-    relayed: bool
     consumers: tuple[str, ...]
     open_to: str
     pool_size: int
