@@ -278,7 +278,6 @@ class Container(containers.DeclarativeContainer):
         ),
         timeline=timeline,
         as_of=providers.Singleton(OrderAsOf, timeline),
-        change_order=change_order,
         transition_order_state=instrumented(
             "transition_order_state",
             providers.Singleton(

@@ -79,7 +79,7 @@ OTHERS = {"create_order", "list_orders"}
 """Use-cases that are not about one order that there is; they have tests of their own below."""
 OF_THE_REQUEST = {"x-correlation-id", "traceparent", "ratelimit"}
 """Headers that differ from one request to the next."""
-INTERNAL = {"change_order", "settle_payments", "look_up_refunds", "idempotent", "restaurants"}
+INTERNAL = {"settle_payments", "look_up_refunds", "idempotent", "restaurants"}
 """No actor asks for these by themselves."""
 
 HTTP_ROUTES = {

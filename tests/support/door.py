@@ -186,7 +186,6 @@ def use_cases_on(
         list_orders=ListOrders(storage.views, clock, available),
         timeline=timeline,
         as_of=OrderAsOf(timeline),
-        change_order=change,
         transition_order_state=TransitionOrderState(change, cancel, clock),
         assign_shipper=AssignShipper(change, clock),
         record_payment=RecordPayment(change, storage.views, storage.attempts, gateway, payments, clock, restaurants),

@@ -7,7 +7,6 @@ from ...domain.consent import RestaurantOrders
 from ...domain.order import Order
 from .assign_shipper import AssignShipper
 from .cancel_order import CancelOrder
-from .change_order import ChangeOrder
 from .create_order import CreateOrder
 from .get_order import GetOrder
 from .idempotency import Idempotent
@@ -31,7 +30,6 @@ class UseCases:
     list_orders: ListOrders
     timeline: OrderTimeline
     as_of: OrderAsOf
-    change_order: ChangeOrder
     transition_order_state: TransitionOrderState
     assign_shipper: AssignShipper
     record_payment: RecordPayment

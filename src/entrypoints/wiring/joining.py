@@ -47,7 +47,6 @@ def joined_use_cases(use_cases: UseCases, pending: PendingWrites) -> UseCases:
         use_cases,
         create_order=joined(use_cases.create_order, unit_of_work=unit_of_work),
         get_order=GetOrder(pending.get),
-        change_order=change_order,
         transition_order_state=joined(
             use_cases.transition_order_state, change_order=change_order, cancel_order=cancel_order.call
         ),
