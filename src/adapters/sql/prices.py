@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from attrs import frozen
+from attrs import asdict, frozen
 from sqlalchemy import (
     Boolean,
     Column,
@@ -142,13 +142,10 @@ async def _store(connection: AsyncConnection, before: PriceList, after: PriceLis
 
 def _row(restaurant_id: str, price: Price) -> dict[str, Any]:
     return {
+        **asdict(price, recurse=False),
         "restaurant_id": restaurant_id,
-        "item_id": price.item_id,
-        "name": price.name,
         "price": price.price.amount,
         "currency": price.price.currency,
-        "available": price.available,
-        "until": price.until,
     }
 
 
