@@ -12,13 +12,12 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
-    TextClause,
     bindparam,
     select,
-    text,
 )
 
 from ...application.event_log.records import CursorAt, Positions
+from .bulk import insert_into, put
 from .database import Database
 from .types import Timestamp, metadata
 
@@ -43,18 +42,6 @@ _AT = (
 )
 
 
-_INSERT = (
-    "INSERT INTO cursors (reader, bucket, position, updated_at) VALUES (:reader, :bucket, :position, :updated_at) "
-    "ON CONFLICT (reader, bucket)"
-)
-_UPDATED_AT = bindparam("updated_at", type_=cursors.c.updated_at.type)
-_PUT = text(
-    f"{_INSERT} DO UPDATE SET position = excluded.position, updated_at = excluded.updated_at "
-    "WHERE cursors.position < excluded.position"
-).bindparams(_UPDATED_AT)
-_BEGIN = text(f"{_INSERT} DO NOTHING").bindparams(_UPDATED_AT)
-
-
 @frozen
 class SqlCursors:
     database: Database
@@ -63,22 +50,18 @@ class SqlCursors:
         return {row.bucket: row.position for row in await self.database.rows(_POSITIONS, {"reader": reader})}
 
     async def put(self, reader: str, positions: Positions) -> None:
-        await self._store(_PUT, reader, positions)
+        if rows := _rows(reader, positions):
+            async with self.database.writing() as connection:
+                into = insert_into(connection, cursors)
+                new = {name: into.excluded[name] for name in ("position", "updated_at")}
+                ahead = cursors.c.position < into.excluded.position
+                move = into.on_conflict_do_update(index_elements=["reader", "bucket"], set_=new, where=ahead)
+                await connection.execute(move, rows)
 
     async def begin(self, reader: str, positions: Positions) -> None:
-        await self._store(_BEGIN, reader, positions)
-
-    async def _store(self, statement: TextClause, reader: str, positions: Positions) -> None:
-        if not positions:
-            return
-        now = datetime.now(UTC)
-        # In ascending order, which prevents deadlocks.
-        rows = [
-            {"reader": reader, "bucket": bucket, "position": position, "updated_at": now}
-            for bucket, position in sorted(positions.items())
-        ]
-        async with self.database.writing() as connection:
-            await connection.execute(statement, rows)
+        if rows := _rows(reader, positions):
+            async with self.database.writing() as connection:
+                await put(connection, cursors, rows, replace=False)
 
     async def readers(self) -> Sequence[str]:
         async with self.database.reading() as connection:
@@ -86,3 +69,12 @@ class SqlCursors:
 
     async def at(self, bucket: int) -> Sequence[CursorAt]:
         return [*starmap(CursorAt, await self.database.rows(_AT, {"bucket": bucket}))]
+
+
+def _rows(reader: str, positions: Positions) -> list[dict[str, object]]:
+    """Return rows in ascending order, which prevents deadlocks."""
+    now = datetime.now(UTC)
+    return [
+        {"reader": reader, "bucket": bucket, "position": position, "updated_at": now}
+        for bucket, position in sorted(positions.items())
+    ]

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from ...application.auth import EVERY_SCOPE, IDENTIFYING, Grant, Scope, Token
 from ...domain.actor import Actor, Role
-from .bulk import among
+from .bulk import among, insert_into
 from .database import Database
 from .types import Counter, Timestamp, metadata
 
@@ -45,16 +45,6 @@ tokens = Table(
     PrimaryKeyConstraint("digest"),
 )
 """``lifetime_us`` is what a token that was rotated had before, in microseconds; 0 if it did not expire."""
-
-
-_ADD = text(
-    "INSERT INTO tokens (digest, role, actor_id, label, created_at, scopes, expires_at) "
-    "VALUES (:digest, :role, :actor_id, :label, :created_at, :scopes, :expires_at) ON CONFLICT (digest) DO UPDATE "
-    "SET role = excluded.role, actor_id = excluded.actor_id, label = excluded.label, "
-    "scopes = excluded.scopes, expires_at = excluded.expires_at, lifetime_us = NULL"
-).bindparams(
-    bindparam("created_at", type_=tokens.c.created_at.type), bindparam("expires_at", type_=tokens.c.expires_at.type)
-)
 
 
 def _valid(now: ColumnElement[datetime]) -> ColumnElement[bool]:
@@ -89,14 +79,14 @@ class SqlTokens:
         scopes: Collection[Scope] = EVERY_SCOPE,
         expires_at: datetime | None = None,
     ) -> None:
-        row = {
-            "digest": digest,
+        changing = {
             **row_of_grant(Grant(actor, frozenset(scopes), label)),
-            "created_at": at,
             "expires_at": expires_at,
+            "lifetime_us": None,
         }
         async with self.database.writing() as connection:
-            await connection.execute(_ADD, row)
+            into = insert_into(connection, tokens).values(digest=digest, created_at=at, **changing)
+            await connection.execute(into.on_conflict_do_update(index_elements=["digest"], set_=changing))
 
     async def find(self, digest: str) -> Grant | None:
         its = tokens.c
