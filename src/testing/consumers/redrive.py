@@ -34,21 +34,16 @@ class RedriveContract:
     """Subclassed with a fixture ``world``."""
 
     async def test_redrive_handles_a_parked_order_to_its_end(self, world: World) -> None:
-        records = await whole_lives("o1", "o2")
-        consumer = FailingAnalytics(poison={("o1", 3)})
-        await world.handling(consumer)(records)
-        consumer.poison.clear()
+        await world.handling(FailingAnalytics(poison={("o1", 3)}))(await whole_lives("o1", "o2"))
 
-        done = await world.redrive(consumer)("o1")
+        done = await world.redrive(Analyse())("o1")
 
         assert (done.events, done.unparked, done.stopped) == (5, ("o1",), ())
         assert await handled_events(world) == {"o1": 7, "o2": 7}
         assert await world.effects.dead_letters.blocking() == []
 
     async def test_redrive_stops_where_an_event_fails_again(self, world: World) -> None:
-        records = await whole_lives("o1", "o2")
-        consumer = FailingAnalytics(poison={("o1", 3), ("o2", 7)})
-        await world.handling(consumer)(records)
+        await world.handling(FailingAnalytics(poison={("o1", 3), ("o2", 7)}))(await whole_lives("o1", "o2"))
         world.clock.forward(minutes=1)
 
         done = await world.redrive(FailingAnalytics(poison={("o1", 5)}, failure=KeyError("another")))()
@@ -73,12 +68,9 @@ class RedriveContract:
 
     async def test_redrive_records_the_operators_note_with_each_event(self, world: World) -> None:
         records = await whole_lives("o1")
-        consumer = FailingAnalytics(poison={("o1", 5)})
-        await world.handling(consumer)(records)
-        consumer.poison.clear()
-        consumer.poison.add(("o1", 7))
+        await world.handling(FailingAnalytics(poison={("o1", 5)}))(records)
 
-        await world.redriving(consumer)(by="ann", reason="the oven is fixed")
+        await world.redriving(FailingAnalytics(poison={("o1", 7)}))(by="ann", reason="the oven is fixed")
 
         history = await world.effects.dead_letters.history(limit=10)
         assert [(it.sequence, it.outcome, it.error, it.attempts) for it in history] == [
@@ -90,8 +82,7 @@ class RedriveContract:
         assert {(it.event_id, it.position) for it in history} == {(r.event_id, r.position) for r in records[4:]}
 
     async def test_the_note_is_committed_with_the_effect_or_not_at_all(self, world: World) -> None:
-        records = await whole_lives("o1")
-        await world.handling(FailingAnalytics(poison={("o1", 7)}))(records)
+        await world.handling(FailingAnalytics(poison={("o1", 7)}))(await whole_lives("o1"))
         away = FailingAnalytics(poison={("o1", 7)}, failure=StorageUnavailable("database", "it is away"))
 
         with pytest.raises(StorageUnavailable):
@@ -110,20 +101,16 @@ class RedriveContract:
         assert len(await world.effects.dead_letters.blocking()) == 1
 
     async def test_redrive_keeps_its_rate_limit(self, world: World) -> None:
-        records = await whole_lives("o1", "o2")
-        consumer = FailingAnalytics(poison={("o1", 3), ("o2", 6)})
-        await world.handling(consumer)(records)
-        consumer.poison.clear()
+        await world.handling(FailingAnalytics(poison={("o1", 3), ("o2", 6)}))(await whole_lives("o1", "o2"))
         time = Time()
 
-        done = await world.redrive(consumer)(pace=RateLimit(10, time, time.sleep))
+        done = await world.redrive(Analyse())(pace=RateLimit(10, time, time.sleep))
 
         assert (done.events, done.unparked) == (7, ("o1", "o2"))
         assert time.now == pytest.approx(0.6)
 
     async def test_a_dry_run_lists_the_events_to_redrive_and_changes_nothing(self, world: World) -> None:
-        records = await whole_lives("o1", "o2")
-        await world.handling(FailingAnalytics(poison={("o1", 3), ("o2", 6)}))(records)
+        await world.handling(FailingAnalytics(poison={("o1", 3), ("o2", 6)}))(await whole_lives("o1", "o2"))
         redrive = world.redriving(Analyse())
 
         plan = await redrive.preview()
