@@ -64,24 +64,8 @@ async def lived(world: World, order_id: str = "O1", *, final: bool = True, **cha
 
 
 def notification(world: World, order_id: str = "O1", recipient: str = "customer:C1", **changes: Any) -> Notification:
-    it = Notification(
-        order_id=order_id,
-        sequence=1,
-        recipient=recipient,
-        channel="email",
-        event_type="order.created",
-        address=f"{recipient}@example.org",
-        subject="your order",
-        text="dear customer",
-        recorded_at=AT,
-        due_at=AT,
-    )
-    return evolve(it, **changes)
-
-
-async def record(world: World, *notifications: Notification) -> None:
-    async with world.effects.store("notifications") as work:
-        await work.notifications.record(notifications)
+    given = {"address": f"{recipient}@example.org", "text": "dear customer", "recorded_at": AT, "due_at": AT}
+    return world.notification(order_id=order_id, recipient=recipient, **(given | changes))
 
 
 @pytest.mark.asyncio
@@ -116,7 +100,7 @@ class PersonalDataContract:
         sent = notification(world, status=NotificationStatus.SENT, sent_at=AT, detail="accepted by c1@example.org")
         pending = notification(world, sequence=2)
         others = notification(world, recipient="restaurant:R1", status=NotificationStatus.SENT)
-        await record(world, sent, pending, others)
+        await world.record(sent, pending, others)
 
         outcome = await erased(world)
         again = await erased(world)
@@ -191,7 +175,7 @@ class PersonalDataContract:
             monkeypatch.setattr(f"orderflow.adapters.{module}.customers.ERASED_AT_ONCE", 2)
         for number in range(5):
             await lived(world, f"O{number}")
-            await record(world, notification(world, f"O{number}"))
+            await world.record(notification(world, f"O{number}"))
 
         outcome = await erased(world)
 
@@ -208,7 +192,7 @@ class PersonalDataContract:
     async def test_open_orders_keep_everything_for_every_caller(self, world: World) -> None:
         order = await lived(world, final=False)
         pending = notification(world)
-        await record(world, pending)
+        await world.record(pending)
 
         step = await data_of(world).erase_orders("C1", after="")
         forgotten = await data_of(world).forget_addresses({"O1"})
@@ -243,7 +227,7 @@ class PersonalDataContract:
     async def test_what_failed_to_be_sent_is_no_failure_any_more(self, world: World) -> None:
         await lived(world)
         failed = notification(world, status=NotificationStatus.FAILED, detail="no such address")
-        await record(world, failed)
+        await world.record(failed)
         before = await world.effects.notifications.backlog()
 
         await erased(world)
@@ -257,14 +241,14 @@ class PersonalDataContract:
         await world.storage.tokens.add("d1", CUSTOMER, label="phone", at=AT)
         await world.storage.tokens.add("d2", Actor(Role.RESTAURANT, "C1"), label="till", at=AT)
         await world.storage.tokens.add("d3", Actor(Role.CUSTOMER, "C2"), label="another phone", at=AT)
-        await record(world, notification(world), notification(world, recipient="restaurant:R1"))
+        await world.record(notification(world), notification(world, recipient="restaurant:R1"))
         export = ExportCustomer(
             world.storage.views, world.effects.notifications, world.effects.contacts, world.storage.tokens
         )
 
         before = await export("C1")
         await erased(world)
-        await record(world, notification(world, sequence=3))
+        await world.record(notification(world, sequence=3))
         after = await export("C1")
 
         assert (before.email, [token.label for token in before.tokens], before.has_card) == (

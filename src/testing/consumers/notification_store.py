@@ -9,7 +9,6 @@ from ...application.backlog import Backlog
 from ...application.notifications.notification import (
     ERASED,
     Contact,
-    Notification,
     NotificationKey,
     NotificationStatus,
     Receipt,
@@ -24,9 +23,9 @@ class NotificationStoreContract:
 
     async def test_a_notification_is_recorded_once_and_stays_as_it_is(self, world: World) -> None:
         first = world.notification()
-        await _record_all(world, first)
+        await world.record(first)
 
-        await _record_all(world, evolve(first, subject="another"), evolve(first, channel="log"))
+        await world.record(evolve(first, subject="another"), evolve(first, channel="log"))
 
         kept = await world.effects.notifications.of_orders(["o1"])
         assert [(it.channel, it.subject) for it in kept] == [("email", "hello"), ("log", "hello")]
@@ -36,7 +35,7 @@ class NotificationStoreContract:
         others = (
             evolve(there, order_id=of, sequence=n, channel=by) for of, n, by in [("o2", 1, "log"), ("o3", 1, "log")]
         )
-        await _record_all(world, evolve(there, sequence=2), evolve(there, channel="log"), there, *others)
+        await world.record(evolve(there, sequence=2), evolve(there, channel="log"), there, *others)
 
         recorded = await world.effects.notifications.keys({"o2", "o1", "o9"})
 
@@ -48,7 +47,7 @@ class NotificationStoreContract:
         ]
 
     async def test_claimed_notifications_are_not_claimed_again_until_the_lease_ends(self, world: World) -> None:
-        await _record_all(world, *(evolve(world.notification(), sequence=n) for n in (3, 1, 2)))
+        await world.record(*(world.notification(sequence=n) for n in (3, 1, 2)))
         now = world.clock()
         until = now + timedelta(minutes=1)
 
@@ -63,8 +62,7 @@ class NotificationStoreContract:
     async def test_only_pending_notifications_of_the_given_channels_are_claimed(self, world: World) -> None:
         there = world.notification()
         sent = evolve(there, sequence=2)
-        await _record_all(
-            world,
+        await world.record(
             there,
             sent,
             evolve(there, sequence=3, channel="none", status=NotificationStatus.UNREACHABLE),
@@ -88,7 +86,7 @@ class NotificationStoreContract:
     async def test_a_drop_or_an_erasure_meanwhile_stays_unless_the_message_went_out(self, world: World) -> None:
         there = world.notification()
         erased = evolve(there, sequence=2, address="", subject="", text="", detail=ERASED)
-        await _record_all(world, there, evolve(there, sequence=2))
+        await world.record(there, evolve(there, sequence=2))
         dropped = [evolve(it, status=NotificationStatus.DROPPED) for it in (there, erased)]
         await world.effects.notifications.replace(dropped)
         refused, sent = [
@@ -105,7 +103,7 @@ class NotificationStoreContract:
 
     async def test_what_is_made_pending_again_is_claimed_again_with_its_new_address(self, world: World) -> None:
         there = world.notification()
-        await _record_all(world, there)
+        await world.record(there)
         await world.effects.notifications.keep([there.settled(Receipt(accepted=False, detail="no"), world.clock())])
 
         again = evolve(there, address="new@example.org", attempts=0)
@@ -124,7 +122,7 @@ class NotificationStoreContract:
         sent = evolve(there, sequence=5, status=NotificationStatus.SENT)
         outbox = world.effects.notifications
         empty = await outbox.backlog()
-        await _record_all(world, there, old, failed, later, sent)
+        await world.record(there, old, failed, later, sent)
 
         assert empty == Backlog()
         assert await outbox.backlog() == Backlog(pending=2, oldest=old.recorded_at, failed=2)
@@ -147,8 +145,3 @@ class NotificationStoreContract:
         async with world.effects.store("notifications") as work:
             known = await work.notifications.contacts(["customer:C1", "shipper:S1"])
         assert known == {"customer:C1": Contact(party="customer:C1", email="c1@example.org")}
-
-
-async def _record_all(world: World, *notifications: Notification) -> None:
-    async with world.effects.store("notifications") as work:
-        await work.notifications.record(notifications)

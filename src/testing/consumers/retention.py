@@ -11,7 +11,7 @@ from ...application.customers.forget_old_data import ForgetOldData, Retention
 from ...application.event_log.records import UnrecognizedRecord
 from ...application.notifications.notification import NotificationStatus
 from ..orders import ADMIN, AT, REASON, keep, unit_of_work
-from .customers import ADDRESS, DAY, data_of, lived, notification, record
+from .customers import ADDRESS, DAY, data_of, lived, notification
 from .world import World
 
 
@@ -61,7 +61,7 @@ class RetentionContract:
         sent = notification(world, status=NotificationStatus.SENT)
         waiting = notification(world, recipient="restaurant:R1")
         failed = notification(world, recipient="shipper:S1", status=NotificationStatus.FAILED)
-        await record(world, sent, waiting, failed)
+        await world.record(sent, waiting, failed)
         forget = _forgetting(world, Retention(notifications=5 * DAY))
 
         await _all(forget, AT + 10 * DAY)

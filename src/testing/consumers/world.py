@@ -96,9 +96,9 @@ class World:
         letter = DeadLetter(consumer="analytics", record=record, first_failed_at=now, last_failed_at=now)
         return evolve(letter, **changes)
 
-    def notification(self) -> Notification:
+    def notification(self, **changes: Any) -> Notification:
         """Return a notification of the customer about the first event of order o1, due now."""
-        return Notification(
+        notification = Notification(
             order_id="o1",
             sequence=1,
             recipient="customer:C1",
@@ -110,6 +110,12 @@ class World:
             recorded_at=self.clock(),
             due_at=self.clock(),
         )
+        return evolve(notification, **changes)
+
+    async def record(self, *notifications: Notification) -> None:
+        """Record ``notifications`` as their consumer does."""
+        async with self.effects.store("notifications") as work:
+            await work.notifications.record(notifications)
 
 
 def memory_world() -> World:
