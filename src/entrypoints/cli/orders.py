@@ -44,9 +44,10 @@ class OrderFilter:
     shipper: str | None = None
     state: Annotated[tuple[str, ...], Parameter(help="may be repeated")] = ()
     available: Annotated[bool, Parameter(negative=(), help="only orders that a shipper may take")] = False
-    late: Annotated[bool, Parameter(negative=(), help="only orders past their estimate, or unchanged for too long")] = (
-        False
-    )
+    late: Annotated[
+        bool,
+        Parameter(negative=(), help="only orders past their estimate, or unchanged for too long"),
+    ] = False
     created_from: str | None = None
     created_until: str | None = None
 

@@ -33,9 +33,10 @@ class WatchOptions:
     """The options of the command that are for --watch."""
 
     from_beginning: bool = False
-    seconds: Annotated[float | None, Parameter(name="--for", help="seconds to watch, once every partition is read")] = (
-        None
-    )
+    seconds: Annotated[
+        float | None,
+        Parameter(name="--for", help="seconds to watch, once every partition is read"),
+    ] = None
     every: Annotated[float, Parameter(help="seconds between two refreshes")] = 1.0
     late: Annotated[float, Parameter(help="seconds after which a record is late")] = wire.LATE.total_seconds()
     future: Annotated[float, Parameter(help="seconds by which clocks may differ")] = wire.FUTURE.total_seconds()
