@@ -3,8 +3,8 @@
 import shutil
 import signal
 import sqlite3
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -212,66 +212,19 @@ def test_a_password_in_the_url_of_a_service_is_not_printed(cli: CommandLine, sma
     assert "s3cret" not in answer.out + answer.err
 
 
-class _Proxy(BaseHTTPRequestHandler):
-    """A proxy without a backend, which responds with an HTML page."""
+class Service(BaseHTTPRequestHandler):
+    """A service that sends each request the first of ``answers`` which is left, and keeps the bodies."""
 
-    def do_POST(self) -> None:
-        self.send_response(502)
-        self.send_header("Content-Type", "text/html")
-        self.end_headers()
-        self.wfile.write(b"<h1>Bad gateway</h1>")
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Log nothing."""
-
-
-def test_a_url_of_another_service_is_unavailable(cli: CommandLine, small_day: Path) -> None:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Proxy) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-
-        answer = cli("simulate", "run", small_day, "--url", f"http://127.0.0.1:{server.server_port}")
-
-        server.shutdown()
-    assert (answer.code, answer.out) == (5, "")
-    assert "not orderflow: 502, text/html" in answer.err
-
-
-class _Another(BaseHTTPRequestHandler):
-    """A service of another kind, which answers in JSON."""
-
-    def do_POST(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", "11")
-        self.end_headers()
-        self.wfile.write(b'{"ok":true}')
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Log nothing."""
-
-
-def test_an_answer_without_the_state_of_an_order_is_of_another_service(cli: CommandLine, small_day: Path) -> None:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Another) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-
-        answer = cli("simulate", "run", small_day, "--url", f"http://127.0.0.1:{server.server_port}")
-
-        server.shutdown()
-    assert (answer.code, answer.out) == (5, "")
-    assert "the server is not orderflow" in answer.err
-
-
-class _Busy(BaseHTTPRequestHandler):
-    """A service that refuses the first request as one too many, and then answers as if each order were delivered."""
-
-    asked: ClassVar[list[bytes]] = []
+    answers: ClassVar[list[tuple[int, str, bytes]]]
+    asked: ClassVar[list[bytes]]
 
     def _answer(self) -> None:
         self.asked.append(self.rfile.read(int(self.headers["Content-Length"])))
-        first = len(self.asked) == 1
-        body = b'{"code":"too_many_requests"}' if first else b'{"state":"delivered"}'
-        self.send_response(429 if first else 200)
-        self.send_header("Retry-After", "0")
+        status, media_type, body = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        self.send_response(status)
+        self.send_header("Content-Type", media_type)
         self.send_header("Content-Length", str(len(body)))
+        self.send_header("Retry-After", "0")
         self.end_headers()
         self.wfile.write(body)
 
@@ -281,15 +234,41 @@ class _Busy(BaseHTTPRequestHandler):
         """Log nothing."""
 
 
-def test_a_request_that_is_one_too_many_is_sent_again(cli: CommandLine, small_day: Path) -> None:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Busy) as server:
+@contextmanager
+def serving(*answers: tuple[int, str, bytes]) -> Iterator[str]:
+    """The URL of a service that gives these answers, the last for ever."""
+    Service.answers, Service.asked = [*answers], []
+    with ThreadingHTTPServer(("127.0.0.1", 0), Service) as server:
         Thread(target=server.serve_forever, daemon=True).start()
-
-        answer = cli("simulate", "run", small_day, "--workers", "1", "--url", f"http://127.0.0.1:{server.server_port}")
-
+        yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("sent", "problem"),
+    [
+        ((502, "text/html", b"<h1>Bad gateway</h1>"), "not orderflow: 502, text/html"),
+        ((200, "application/json", b'{"ok":true}'), "the server is not orderflow"),
+    ],
+)
+def test_a_url_of_another_service_is_unavailable(
+    cli: CommandLine, small_day: Path, sent: tuple[int, str, bytes], problem: str
+) -> None:
+    with serving(sent) as url:
+        answer = cli("simulate", "run", small_day, "--url", url)
+
+    assert (answer.code, answer.out) == (5, "")
+    assert problem in answer.err
+
+
+def test_a_request_that_is_one_too_many_is_sent_again(cli: CommandLine, small_day: Path) -> None:
+    one_too_many = (429, "application/json", b'{"code":"too_many_requests"}')
+    delivered = (200, "application/json", b'{"state":"delivered"}')
+    with serving(one_too_many, delivered) as url:
+        answer = cli("simulate", "run", small_day, "--workers", "1", "--url", url)
+
     assert answer.code == 0, answer
-    assert _Busy.asked[0] == _Busy.asked[1]
+    assert Service.asked[0] == Service.asked[1]
 
 
 def test_a_demo_ends_with_a_clean_check(cli: CommandLine) -> None:
