@@ -91,12 +91,6 @@ def test_repairing_a_log_that_no_relay_publishes_exits_1(cli: CommandLine) -> No
     "arguments",
     [
         ["orders", "show", "nobodys"],
-        ["orders", "transition", "nobodys", "preparing"],
-        ["orders", "assign", "nobodys", "S1"],
-        ["orders", "cancel", "nobodys", "--reason", "late"],
-        ["orders", "pay", "nobodys"],
-        ["orders", "timeline", "nobodys"],
-        ["orders", "timeline", "nobodys", "--as-of", "2024-01-01T12:00:00Z"],
         ["contacts", "show", "customer:nobodys"],
         ["dead-letters", "show", "analytics", "nobodys"],
     ],
