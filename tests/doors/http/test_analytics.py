@@ -218,10 +218,3 @@ async def test_the_earliest_time_is_accepted(boss: AsyncClient) -> None:
     answer = await boss.get("/v1/analytics/minutes?end=0001-01-01T00:00:00Z")
 
     assert answer.json() == {"minutes": [], "more": False}
-
-
-async def test_without_analytics_there_are_no_routes(installation: Installation) -> None:
-    async with calling(installation.app(features=["analytics"], analytics=None)) as client:
-        answer = await client.get("/v1/analytics/states")
-
-    assert answer.status_code == 404

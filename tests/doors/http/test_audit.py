@@ -148,11 +148,13 @@ async def test_what_operators_change_is_said(
         body = {"consumer": "inventory", "orderId": "O1", "reason": "planted"}
         await client.post(f"/v1/operations/dead-letters/{action}", json=body, headers=headers)
     await client.post("/v1/webhook-endpoints/E1/resend", json={"orderId": "O1", "reason": "planted"}, headers=headers)
+    await client.put("/v1/restaurants/R7/prices/F1", json={"name": "planted", "price": 1}, headers=headers)
 
     assert [(line["subject"], line.get("order_id", "")) for line in lines] == [
         ("consumer:inventory", ""),
         *(("consumer:inventory", "O1"),) * 2,
         ("endpoint:E1", "O1"),
+        ("restaurant:R7", ""),
     ]
     assert "planted" not in repr(lines)
 

@@ -48,15 +48,6 @@ async def test_error_responses_have_the_id(boss: AsyncClient, path: str) -> None
     assert answer.headers["x-correlation-id"] == "K1"
 
 
-async def test_the_trace_is_recorded_in_the_log(installation: Installation, boss: AsyncClient) -> None:
-    boss.headers["traceparent"] = TRACE
-    await placed(boss)
-
-    (record,) = await installation.storage.log.history("O1")
-
-    assert record.traceparent == TRACE
-
-
 @pytest.mark.parametrize(
     "malformed",
     ["", "00-0-0-01", TRACE.upper(), TRACE.replace("00-4", "ff-4"), "00-" + "0" * 32 + TRACE[35:], TRACE + "-x"],
@@ -75,14 +66,16 @@ async def test_a_malformed_trace_is_replaced_by_a_new_one_that_is_not_sampled(
 
 
 @pytest.mark.parametrize("given", [TRACE, None])
-async def test_the_trace_is_returned(installation: Installation, boss: AsyncClient, given: str | None) -> None:
+async def test_the_trace_is_recorded_in_the_log_and_returned(
+    installation: Installation, boss: AsyncClient, given: str | None
+) -> None:
     if given:
         boss.headers["traceparent"] = given
     answer = await placed(boss)
 
     (record,) = await installation.storage.log.history("O1")
 
-    assert answer.headers["traceparent"] == record.traceparent
+    assert answer.headers["traceparent"] == record.traceparent == (given or record.traceparent)
 
 
 @pytest.fixture

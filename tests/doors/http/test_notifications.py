@@ -5,7 +5,7 @@ from attrs import evolve
 from httpx import AsyncClient
 from orderflow.application.notifications.notification import Notification, NotificationStatus
 
-from tests.support.door import BOSS, CUSTOMER, RESTAURANT, SHIPPER, Installation, calling, placed
+from tests.support.door import CUSTOMER, RESTAURANT, SHIPPER, Installation, placed
 from tests.unit.domain.actors import AT
 
 pytestmark = pytest.mark.features("notifications")
@@ -90,8 +90,3 @@ async def test_a_request_without_an_order_is_refused(notified: AsyncClient, quer
 
     assert answer.status_code == 400
     assert named in answer.text
-
-
-async def test_without_notifications_there_is_no_route(installation: Installation) -> None:
-    async with calling(installation.app(features=["notifications"], notifications=None), BOSS) as client:
-        assert (await client.get("/v1/notifications?orderId=O1")).status_code == 404

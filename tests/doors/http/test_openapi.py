@@ -181,11 +181,17 @@ def bounded(examples: int) -> settings:
     )
 
 
-async def test_an_application_without_a_feature_describes_the_others(installation: Installation) -> None:
-    paths = (await described(installation.app(streams=None)))["paths"]
+async def test_an_application_without_a_feature_has_and_describes_the_others(installation: Installation) -> None:
+    app = installation.app(streams=None)
+    absent = {"/v1/stream", "/v1/analytics/states", "/v1/notifications", "/v1/webhook-endpoints"}
+
+    paths = (await described(app))["paths"]
+    async with calling(app) as client:
+        answers = [await client.get(path) for path in ("/v1/orders", *absent)]
 
     assert "/v1/orders" in paths
-    assert not {"/v1/stream", "/v1/analytics/states", "/v1/webhook-endpoints"} & paths.keys()
+    assert not absent & paths.keys()
+    assert [answer.status_code for answer in answers] == [200, *[404] * len(absent)]
 
 
 @pytest.mark.parametrize("label", OPERATIONS)

@@ -1,14 +1,12 @@
 """The prices of a restaurant over HTTP, and orders that differ from them."""
 
 import json
-import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from httpx import AsyncClient
 from litestar import Litestar
-from orderflow.application.log_lines import EACH
 from orderflow.domain.prices import MAX_PRICES
 
 from tests.support.door import BOSS, CUSTOMER, RESTAURANT, Installation, an_order, calling
@@ -255,20 +253,3 @@ async def test_an_order_keeps_its_first_answer_after_a_change(kitchen: AsyncClie
     assert [it.content for it in again[:2]] == [it.content for it in first[:2]]
     assert again[2] == first[2]
     assert (await ann.post("/v1/orders", json=an_order())).json()["lines"][0]["problem"] == "not_available"
-
-
-async def test_a_change_has_one_audit_line_with_its_restaurant(
-    kitchen: AsyncClient, ann: AsyncClient, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO, "orderflow.audit")
-
-    await kitchen.put(f"{LIST}/F1", json={**PIZZA, "name": "planted"})
-    await ann.put(f"{LIST}/F1", json=PIZZA)
-
-    lines = [line for record in caplog.records for line in getattr(record, EACH, ())]
-    route = "PUT /v1/restaurants/{restaurant_id}/prices/{item_id}"
-    assert [(it["actor"], it["action"], it["outcome"], it["subject"]) for it in lines] == [
-        (RESTAURANT, route, "ok", "restaurant:R7"),
-        (CUSTOMER, route, "prices_not_permitted", "restaurant:R7"),
-    ]
-    assert "planted" not in json.dumps(lines)
