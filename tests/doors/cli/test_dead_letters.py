@@ -125,9 +125,8 @@ def test_the_dead_letters_of_one_error_are_redriven_for_every_consumer(parked: C
     assert waiting(parked) == [("o1", 2)]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "reason"),
-    [
+def test_what_is_not_said_whole_is_refused_and_changes_nothing(parked: CommandLine) -> None:
+    commands = [
         (["redrive", "analytics", "--reason", "it is mended"], "by"),
         (["redrive", "analytics", "--by", "ann", "--reason", " "], "reason"),
         (["redrive", *ANN], "give the name of one, or --all"),
@@ -136,15 +135,13 @@ def test_the_dead_letters_of_one_error_are_redriven_for_every_consumer(parked: C
         (["drop", "analytics", "o1", "--by", "ann"], "--reason"),
         (["drop", "analytics", *ANN], "ORDER"),
         (["history", "--limit", "0"], "1 to 10000"),
-    ],
-)
-def test_what_is_not_said_whole_is_refused_and_changes_nothing(
-    parked: CommandLine, arguments: list[str], reason: str
-) -> None:
-    answer = parked("dead-letters", *arguments)
+    ]
 
-    assert answer.code == 2
-    assert reason.lower() in answer.err.lower()
+    for arguments, reason in commands:
+        answer = parked("dead-letters", *arguments)
+        assert answer.code == 2, arguments
+        assert reason.lower() in answer.err.lower()
+
     assert waiting(parked) == [("o1", 2), ("o2", 2)]
     assert parked.json("dead-letters", "history") == []
 
