@@ -22,7 +22,7 @@ from tests.support.postgres import PostgresServer
 from tests.support.process import OwnProcess
 from tests.support.prometheus import LocalPrometheus, Target, hurried
 from tests.support.rules import RULES, alerts
-from tests.support.servers import free_port, obtain
+from tests.support.servers import free_port, obtain, started
 from tests.support.stack import PROGRAM, Stack
 from tests.support.waiting import eventually
 
@@ -139,7 +139,7 @@ def watched(
             process = _process(stack, part, OPS_PORT=str(port), HTTP_PORT=str(http), STOP_GRACE_SECONDS="0")
             running.callback(process.kill)  # how they end is not what is watched here
             process.start()
-        prometheus = running.enter_context(obtain(lambda: LocalPrometheus(rules, targets)))
+        prometheus = running.enter_context(obtain(lambda: started(LocalPrometheus(rules, targets))))
         client = running.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{http}", timeout=180))
         ordering = OrderingClient(client)
         ordering.coming.set()
@@ -272,6 +272,14 @@ def test_alerts_fire_by_their_fault_and_clear_after_it(
             watched.prometheus.wait_each_fired(expected, deadline=400)
 
         watched.prometheus.wait_clear(deadline=400)
+
+
+def test_nothing_is_lost_by_all_these_faults(watched: MonitoredInstallation) -> None:
+    with no_orders_come(watched):
+        checked = watched.run("check", "--wait", "120")
+
+    assert checked["clean"]
+    assert [each["name"] for each in checked["report"]["comparisons"] if each["skipped"]] == []
 
 
 SHOWN_ELSEWHERE = (
