@@ -119,16 +119,6 @@ async def test_a_sqlite_transaction_that_reads_first_has_the_write_lock_from_the
     assert not there_already
 
 
-async def test_write_sets_can_share_a_transaction(url: str, connect: Connect) -> None:
-    storage = connect(url)
-    await storage.open()
-
-    refusals = await storage.committer.commit_together([_set("O1"), _set("O2"), _set("O3")])
-
-    assert refusals == [None, None, None]
-    assert sum((await storage.log.heads()).values()) == 3
-
-
 async def test_of_sets_in_one_transaction_the_conflicting_one_is_named_and_none_commits(
     url: str, connect: Connect
 ) -> None:

@@ -13,7 +13,7 @@ from orderflow.application.prices.change_prices import ChangePrices, InvalidPric
 from orderflow.application.prices.read_prices import ReadPrices
 from orderflow.application.request_context import Request, answering
 from orderflow.domain.actor import Actor, Role
-from orderflow.domain.errors import InvalidInput, NotFound, PriceListChanged, PricesNotPermitted
+from orderflow.domain.errors import InvalidInput, NotFound, PricesNotPermitted
 from orderflow.domain.money import Money
 from orderflow.domain.prices import MAX_PRICES, Price
 
@@ -112,19 +112,6 @@ async def test_each_price_that_is_not_allowed_is_named(change: ChangePrices) -> 
         ("line 7", "itemId"),
     ]
     assert (refused.value.field, refused.value.problem) == ("line 3/price", "it is a text (and 2 more)")
-
-
-async def test_two_editors_of_one_version_do_not_overwrite_each_other(change: ChangePrices) -> None:
-    await change.set("R1", PIZZA, by=RESTAURANT)
-    await change.set("R1", SOUP, by=RESTAURANT, expected_version=1)
-
-    for late in (
-        lambda: change.set("R1", evolve(PIZZA, name="Late"), by=RESTAURANT, expected_version=1),
-        lambda: change.import_("R1", [], by=RESTAURANT, replace=True, expected_version=1),
-        lambda: change.remove("R1", "F1", by=RESTAURANT, expected_version=1),
-    ):
-        with pytest.raises(PriceListChanged, match="at version 2, not at the expected 1"):
-            await late()
 
 
 async def test_every_change_and_refusal_has_an_audit_line(

@@ -8,7 +8,6 @@ import pytest
 from attrs import evolve
 from orderflow import Money, Order, OrderFlow, OrderLine, Price, PricesRefused, Settings
 from orderflow.application.orders.create_order import NewOrder
-from orderflow.application.orders.idempotency import IdempotencyKey
 from orderflow.domain.errors import NotPermitted, OrderExists
 from orderflow.domain.payment import PaymentMethod
 
@@ -25,7 +24,7 @@ async def flow() -> AsyncIterator[OrderFlow]:
         yield flow
 
 
-def new(order_id: str | None = "O1", price: str = "12.50", **changes: Any) -> NewOrder:
+def new(order_id: str = "O1", price: str = "12.50", **changes: Any) -> NewOrder:
     pizza = OrderLine(food_id="F1", food_name="Pizza", price=eur(price), quantity=2, discount=Money.zero("EUR"))
     return NewOrder(
         customer_id="C1",
@@ -66,19 +65,6 @@ async def test_an_order_that_is_placed_again_after_a_change_keeps_its_first_answ
         await flow.use_cases.create_order(new(price="13.00"), by=CUSTOMER)
     with pytest.raises(PricesRefused):
         await flow.use_cases.create_order(new("O2"), by=CUSTOMER)
-
-
-async def test_an_idempotency_key_keeps_its_first_answer_after_a_change(flow: OrderFlow) -> None:
-    async def place() -> tuple[bytes, bool]:
-        key = IdempotencyKey(caller=str(CUSTOMER), key="K1", fingerprint="f", render=lambda order: order.id.encode())
-        return await flow.use_cases.idempotent(
-            key, lambda key: flow.use_cases.create_order(new(None), by=CUSTOMER, idempotency=key)
-        )
-
-    first, _ = await place()
-    await flow.prices.change.remove("R1", "F1", by=ADMIN)
-
-    assert await place() == (first, True)
 
 
 async def test_an_order_that_another_request_placed_meanwhile_is_returned_not_refused(

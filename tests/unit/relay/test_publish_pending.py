@@ -40,21 +40,6 @@ async def test_a_relay_notes_positions_that_one_before_it_brought_there_and_did_
     assert dict(await storage.cursors.positions(RELAY)) == dict(await storage.log.heads())
 
 
-async def test_without_cursors_on_the_topic_it_goes_on_from_the_floor() -> None:
-    shop, topic = await _shop_with(2), MemoryTopic()
-    storage = shop.storage
-    first = PublishPending(storage.log, topic, storage.cursors)
-    await first()
-    await first.store_cursors()
-    await shop.order("O-later")
-    recreated = MemoryTopic()
-
-    published = await PublishPending(storage.log, recreated, storage.cursors)()
-
-    assert published == 1
-    assert [record.order_id for record in recreated.records] == ["O-later"]
-
-
 async def test_a_topic_ahead_of_the_log_is_refused_and_nothing_is_published() -> None:
     shop, topic = await _shop_with(2), MemoryTopic()
     await PublishPending(shop.storage.log, topic, shop.storage.cursors)()
