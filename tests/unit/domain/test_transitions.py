@@ -233,15 +233,6 @@ def test_the_refusal_reads_as_a_sentence_that_helps() -> None:
     )
 
 
-def test_assigning_while_waiting_moves_the_order_to_preparing() -> None:
-    order = order_in("waiting")
-
-    change = order.assign_shipper("S1", by=RESTAURANT, **later(order))
-
-    assert [type(event) for event in change.events] == [ShipperAssigned, StateChanged]
-    assert change.order.state is OrderState.PREPARING
-
-
 def test_replacing_the_shipper_is_one_event_and_no_step() -> None:
     order = order_in("preparing S1")
 
