@@ -30,12 +30,12 @@ async def reading(*arguments: str) -> AsyncIterator[asyncio.StreamReader]:
 
 
 async def test_a_plain_kafka_consumer_sees_each_orders_events_once_and_in_order(
-    kafka: KafkaBroker, topic_name: str, tmp_path: Path
+    kafka: KafkaBroker, topic_name: str, sqlite_url: str
 ) -> None:
     kafka.create_topic(topic_name)
     orders, stop = ["O1", "O2", "O3"], asyncio.Event()
     settings = {"kafka_bootstrap_servers": kafka.bootstrap_servers, "topic": topic_name}
-    async with OrderFlow.open(f"sqlite:///{tmp_path}/shop.db", **settings) as flow:
+    async with OrderFlow.open(sqlite_url, **settings) as flow:
         relaying = asyncio.create_task(run_parts(flow.container, relay=True, stop=stop))
         for order in orders:
             await lived(flow, order)

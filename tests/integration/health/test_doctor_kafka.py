@@ -2,7 +2,6 @@
 
 import socket
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from attrs import evolve
@@ -25,7 +24,6 @@ from orderflow.testing.orders import placed
 from orderflow.testing.processes import process
 
 from tests.integration.health.conftest import Doctor
-from tests.support.databases import migrated
 from tests.support.kafka import KafkaBroker
 from tests.support.kafka.local import PASSWORD, USER
 from tests.support.servers import free_port
@@ -136,10 +134,8 @@ def test_a_topic_for_dead_letters_that_is_not_there_or_not_as_it_is_made(
     )
 
 
-def test_a_database_that_is_no_server_where_kafka_is_one(kafka_doctor: Doctor, tmp_path: Path) -> None:
-    database = migrated(f"sqlite:///{tmp_path}/orderflow.db")
-
-    found = Doctor(database, kafka_doctor.bootstrap_servers, kafka_doctor.topic).findings()
+def test_a_database_that_is_no_server_where_kafka_is_one(kafka_doctor: Doctor, sqlite_url: str) -> None:
+    found = Doctor(sqlite_url, kafka_doctor.bootstrap_servers, kafka_doctor.topic).findings()
 
     assert set(found) == {"sqlite_in_production", "topic_missing"}
 

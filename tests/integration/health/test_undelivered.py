@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -80,10 +79,10 @@ class Installation:
 
 
 @pytest.fixture
-async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
-    url, clock = f"sqlite:///{tmp_path / 'orderflow.db'}", HandClock()
+async def installation(sqlite_url: str) -> AsyncIterator[Installation]:
+    clock = HandClock()
     settings = Settings(
-        database_url=url,
+        database_url=sqlite_url,
         poll_seconds=0.01,
         notification_channels=("email",),
         smtp_host="127.0.0.1",
@@ -94,7 +93,7 @@ async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
     container.gateway.override(providers.Object(Silent()))
     container.storage_clock.override(providers.Object(clock.of_storage))
     async with opened(container):
-        yield Installation(container, clock, CommandLine(url))
+        yield Installation(container, clock, CommandLine(sqlite_url))
 
 
 async def test_an_unanswered_capture_and_a_declined_refund_are_seen_until_they_are_resolved(
@@ -155,13 +154,12 @@ async def test_an_authorization_of_a_cancelled_order_is_seen_until_it_is_release
     assert await installation.differences() == []
 
 
-async def test_the_sandbox_behind_a_public_address_is_warned_of(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'orderflow.db'}"
+async def test_the_sandbox_behind_a_public_address_is_warned_of(sqlite_url: str) -> None:
     public = {"ORDERFLOW_HTTP_HOST": "0.0.0.0", "ORDERFLOW_PAYMENT_GATEWAY": "sandbox"}
-    await asyncio.to_thread(CommandLine(url), "db", "upgrade")
+    undecided = public | {"ORDERFLOW_PAYMENT_GATEWAY": ""}
 
-    named = await asyncio.to_thread(CommandLine(url, public), "--json", "doctor")
-    unnamed = await asyncio.to_thread(CommandLine(url, public | {"ORDERFLOW_PAYMENT_GATEWAY": ""}), "--json", "doctor")
+    named = await asyncio.to_thread(CommandLine(sqlite_url, public), "--json", "doctor")
+    unnamed = await asyncio.to_thread(CommandLine(sqlite_url, undecided), "--json", "doctor")
 
     assert "payment_gateway_sandbox" in {finding["code"] for finding in named.data["findings"]}
     assert "payment_gateway_sandbox" not in {finding["code"] for finding in unnamed.data["findings"]}

@@ -140,8 +140,8 @@ async def test_an_order_that_is_not_there_is_not_found() -> None:
             await tracing(flow)("none", by=BOSS)
 
 
-def test_the_command_shows_it_as_a_table_and_as_json(tmp_path: Any) -> None:
-    cli = CommandLine(f"sqlite:///{tmp_path}/orderflow.db")
+def test_the_command_shows_it_as_a_table_and_as_json(sqlite_url: str) -> None:
+    cli = CommandLine(sqlite_url)
     cli.json("--correlation-id", "K1", "orders", "create", "-", stdin=order_json("o1"))
 
     shown = cli("orders", "trace", "o1")

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,6 +57,8 @@ from orderflow.domain.refund import RefundBearer, Refunds, RefundStep
 from orderflow.entrypoints.container import container_for
 from orderflow.entrypoints.settings import Settings
 from orderflow.testing.consumers.shop import HandClock
+
+from tests.doors.entrypoints.test_embedded import placed
 
 CUSTOMER, ADMIN = Actor.parse("customer:C1"), Actor.parse("admin:boss")
 TOTAL = Money(Decimal("20.00"), "USD")
@@ -923,21 +924,12 @@ class Odd(SandboxGateway):
         return evolve(await super().capture(**asked), detail="ok \udcff\0" + "x" * 10_000)
 
 
-async def test_any_text_of_a_gateway_is_stored_with_the_payment_that_it_is_about(tmp_path: Path) -> None:
-    async with OrderFlow.open(f"sqlite:///{tmp_path}/orderflow.db", gateway=Odd()) as flow:
-        placed = await flow.create_order(
-            customer_id="C1",
-            restaurant_id="R1",
-            lines=[
-                OrderLine(food_id="F1", food_name="Soup", price=TOTAL, quantity=1, discount=Money(Decimal(0), "USD"))
-            ],
-            payment_method="card",
-            card_token=SUCCESS,
-            currency="USD",
-        )
+async def test_any_text_of_a_gateway_is_stored_with_the_payment_that_it_is_about(sqlite_url: str) -> None:
+    async with OrderFlow.open(sqlite_url, gateway=Odd()) as flow:
+        await placed(flow, "O1", payment_method="card", card_token=SUCCESS)
 
-        paid = await flow.record_payment(placed.id)
-        attempts = await flow.container.storage().attempts.of_order(placed.id)
+        paid = await flow.record_payment("O1")
+        attempts = await flow.container.storage().attempts.of_order("O1")
 
     assert paid.payment.status is PaymentStatus.PAID
     assert attempts[-1].detail.startswith("ok \\udcff\\0xx")

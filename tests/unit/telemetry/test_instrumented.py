@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 from attrs import frozen
-from orderflow import InvalidInput, Money, OrderFlow, OrderLine, Settings
+from orderflow import InvalidInput, Money, OrderFlow, OrderLine
 from orderflow.adapters.memory import MemoryTopic
 from orderflow.adapters.telemetry import Instruments
 from orderflow.adapters.telemetry.instrumented import (
@@ -232,8 +232,8 @@ def test_statistics_that_are_not_understood_break_nothing(said: str) -> None:
     assert Samples.counted(instruments).total(catalogue.QUEUE_MESSAGES) == 0
 
 
-async def test_statements_and_connections_of_a_database_are_counted(tmp_path: object) -> None:
-    async with OrderFlow.open(Settings(database_url=f"sqlite:///{tmp_path}/o.db")) as flow:
+async def test_statements_and_connections_of_a_database_are_counted(sqlite_url: str) -> None:
+    async with OrderFlow.open(sqlite_url) as flow:
         await flow.create_order(customer_id="C1", restaurant_id="R1", lines=[PIZZA], currency="EUR")
         async with flow.container.storage().database.reading():
             during = Samples.counted(flow.container.instruments())

@@ -2,7 +2,6 @@
 
 import sqlite3
 from contextlib import closing
-from pathlib import Path
 
 from orderflow import OrderFlow
 from orderflow.application.health.status import status_of
@@ -29,12 +28,11 @@ async def found(flow: OrderFlow) -> tuple[list[str], list[str]]:
     return [f"{it.where}: {it.problem}" for it in comparison.differences], report.notes
 
 
-async def test_check_trace_and_status_show_deliveries_and_what_is_wrong(tmp_path: Path) -> None:
-    database = tmp_path / "shop.db"
+async def test_check_trace_and_status_show_deliveries_and_what_is_wrong(sqlite_url: str) -> None:
     async with (
         Receiver() as accepting,
         Receiver(refuse("500 Oops")) as refusing,
-        OrderFlow.open(f"sqlite:///{database}", consumers=[WEBHOOKS], webhook_private_addresses=True) as flow,
+        OrderFlow.open(sqlite_url, consumers=[WEBHOOKS], webhook_private_addresses=True) as flow,
     ):
         change = flow.container.change_endpoints()
         one, accepting.secret = await change.add(accepting.url)
@@ -54,7 +52,7 @@ async def test_check_trace_and_status_show_deliveries_and_what_is_wrong(tmp_path
         traced = trace_data(await flow.container.trace_order()("O1", by=BOSS))["events"]
         status = status_of(await flow.container.observe()(), None, version="1")
         before, notes = await found(flow)
-        with closing(sqlite3.connect(database)) as connection, connection:
+        with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as connection, connection:
             connection.execute("DELETE FROM webhook_deliveries WHERE endpoint_id = ? AND sequence = 2", (one.id,))
             connection.execute("UPDATE webhook_deliveries SET status = 'waiting' WHERE endpoint_id = ?", (other.id,))
         after, _ = await found(flow)

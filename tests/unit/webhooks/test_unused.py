@@ -1,7 +1,5 @@
 """The consumer webhooks does nothing until an endpoint is added."""
 
-from pathlib import Path
-
 from orderflow import OrderFlow, StorageUnavailable
 from orderflow.adapters.memory import MemoryStorage
 from orderflow.application.webhooks.endpoint import WEBHOOKS
@@ -13,8 +11,8 @@ from tests.doors.entrypoints.test_embedded import pizzas
 from tests.support.waiting import eventually_async
 
 
-async def test_without_an_endpoint_it_has_no_cursor_and_is_not_missing(tmp_path: Path) -> None:
-    async with OrderFlow.open(f"sqlite:///{tmp_path}/shop.db", consumers=["analytics", WEBHOOKS]) as flow:
+async def test_without_an_endpoint_it_has_no_cursor_and_is_not_missing(sqlite_url: str) -> None:
+    async with OrderFlow.open(sqlite_url, consumers=["analytics", WEBHOOKS]) as flow:
         await flow.create_order(customer_id="C1", restaurant_id="R7", lines=pizzas(), currency="EUR")
         await flow.settled()
 
@@ -25,10 +23,10 @@ async def test_without_an_endpoint_it_has_no_cursor_and_is_not_missing(tmp_path:
     assert cursors == {}
 
 
-async def test_with_the_first_endpoint_it_begins_at_the_end_of_the_log(tmp_path: Path) -> None:
+async def test_with_the_first_endpoint_it_begins_at_the_end_of_the_log(sqlite_url: str) -> None:
     async with (
         Receiver() as receiver,
-        OrderFlow.open(f"sqlite:///{tmp_path}/shop.db", consumers=[WEBHOOKS], webhook_private_addresses=True) as flow,
+        OrderFlow.open(sqlite_url, consumers=[WEBHOOKS], webhook_private_addresses=True) as flow,
     ):
         before = await flow.create_order(customer_id="C1", restaurant_id="R7", lines=pizzas(), currency="EUR")
         _, receiver.secret = await flow.container.change_endpoints().add(receiver.url)
@@ -43,8 +41,8 @@ async def test_with_the_first_endpoint_it_begins_at_the_end_of_the_log(tmp_path:
     assert lags[WEBHOOKS] == 0
 
 
-async def test_the_first_endpoint_puts_its_cursors_at_the_end_of_the_log(tmp_path: Path) -> None:
-    async with OrderFlow.open(f"sqlite:///{tmp_path}/shop.db") as flow:
+async def test_the_first_endpoint_puts_its_cursors_at_the_end_of_the_log(sqlite_url: str) -> None:
+    async with OrderFlow.open(sqlite_url) as flow:
         await flow.create_order(customer_id="C1", restaurant_id="R7", lines=pizzas(), currency="EUR")
 
         await flow.container.change_endpoints().add("https://hooks.example/")
