@@ -46,7 +46,7 @@ async def test_check_trace_and_status_show_deliveries_and_what_is_wrong(sqlite_u
             return sent == {(one.id, "delivered", True), (other.id, "pending", True), (other.id, "waiting", False)}
 
         webhooks = flow.container.effects().webhooks
-        await eventually_async(all_sent, that="each delivery was tried")
+        await eventually_async(all_sent, every=0.1, that="each delivery was tried")
         await change.disable(other.id, **NOTE)
 
         traced = trace_data(await flow.container.trace_order()("O1", by=BOSS))["events"]
