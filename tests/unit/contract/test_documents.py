@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import from_regex, one_of, sampled_from, text
 from jsonschema import Draft7Validator, Draft202012Validator
-from openapi_spec_validator import OpenAPIV31SpecValidator
 from orderflow import Settings
 from orderflow.adapters import wire
 from orderflow.adapters.wire.contract.asyncapi import SAMPLES
@@ -75,6 +74,8 @@ def test_an_invalid_asyncapi_document_is_recognized(asyncapi_schema: Draft7Valid
 
 
 def test_the_document_of_the_http_api_is_openapi_3_1() -> None:
+    from openapi_spec_validator import OpenAPIV31SpecValidator  # 0.1 s, which not every process is to pay
+
     errors = [f"{list(error.path)}: {error.message}" for error in OpenAPIV31SpecValidator(OPENAPI).iter_errors()]
 
     assert errors == []
