@@ -191,6 +191,23 @@ class BoardPage:
         self.page.get_by_role("button", name="Enter").click()
         self.page.get_by_role("navigation").wait_for()
 
+    def check(self) -> None:
+        """Nothing has gone wrong so far."""
+        assert not self.errors, self.errors
+        assert not self.elsewhere, self.elsewhere
+
+    def leave(self) -> None:
+        """Be as a new page for the next test. Nothing may have gone wrong in this one."""
+        try:
+            self.check()
+        finally:
+            self.page.unroute_all(behavior="ignoreErrors")
+            self.page.context.clear_cookies()
+            self.page.set_viewport_size({"width": 1280, "height": 720})
+            self.page.goto("about:blank")
+            self.errors.clear()
+            self.elsewhere.clear()
+
     def hold(self, requests: re.Pattern[str]) -> list[Route]:
         """Hold back the requests whose URL matches, each until it is continued."""
         held: list[Route] = []
@@ -227,7 +244,6 @@ def looking(opened: Browser, url: str, **context: Any) -> Iterator[BoardPage]:
     try:
         look = BoardPage(window.new_page(), url)
         yield look
-        assert not look.errors, look.errors
-        assert not look.elsewhere, look.elsewhere
+        look.check()
     finally:
         window.close()
