@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import multiprocessing
+import pickle
 import signal
 import socket
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ from ..domain.errors import NotConfigured, OrderFlowError, Unavailable
 from .container import Container
 from .settings import Settings
 from .shutdown import SIGNALS, Stopping, until_requested
+from .worker_process import begin
 
 RECOVERED_SECONDS = 30.0
 """A worker that has run so long is started again at once when it ends."""
@@ -127,8 +129,8 @@ class WorkerPool:
     def _start(self, number: int) -> tuple[BaseProcess, Connection]:
         context = multiprocessing.get_context("spawn")
         mine, theirs = context.Pipe()
-        arguments = (self.settings, self.listeners[number], theirs)
-        process = context.Process(target=self.work, args=arguments, name=f"orderflow-worker-{number}")
+        arguments = (pickle.dumps((self.work, self.settings)), self.listeners[number], theirs)
+        process = context.Process(target=begin, args=arguments, name=f"orderflow-worker-{number}")
         process.start()
         theirs.close()
         return process, mine
