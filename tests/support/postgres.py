@@ -208,6 +208,11 @@ class LocalPostgres(PostgresServer):
         self.execute("SELECT pg_reload_conf()")
         eventually(lambda: not self.ask("SELECT count(*) FROM pg_stat_wal_receiver"), that="the standby hears nothing")
 
+    def or_primary(self, url: str) -> str:
+        """The database at ``url`` of the primary or at this standby, whichever takes writes."""
+        hosts = f"{urlsplit(url).netloc},127.0.0.1:{self._port}"
+        return urlunsplit(urlsplit(url)._replace(netloc=hosts, query="target_session_attrs=read-write"))
+
     def promote(self) -> None:
         """As a standby, be the primary from now on."""
         self.execute("SELECT pg_promote()")

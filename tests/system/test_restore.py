@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from attrs import evolve
@@ -122,7 +121,7 @@ def standby(server: LocalPostgres) -> Iterator[LocalPostgres]:
 async def test_a_standby_that_lacks_the_last_moments_is_refused_by_running_processes_until_the_log_is_repaired(
     here: Here, server: LocalPostgres, standby: LocalPostgres
 ) -> None:
-    either = Here(evolve(here.settings, database_url=_either(here.settings.database_url, standby)))
+    either = Here(evolve(here.settings, database_url=standby.or_primary(here.settings.database_url)))
     relay = asyncio.create_task(either.refuses(relay=True))
     consumers = asyncio.create_task(either.refuses(consumers=CONSUMERS))
     async with either.opened() as container:
@@ -151,12 +150,6 @@ async def test_a_standby_that_lacks_the_last_moments_is_refused_by_running_proce
     assert {each["orderId"] for each in shown["loss"]["orders"]} == set(LOST)
     assert (repair["begun"]["epoch"], checked["clean"]) == (2, True)
     assert taken.id in {seen.key for seen in on_topic(either.kafka)}
-
-
-def _either(url: str, standby: LocalPostgres) -> str:
-    """The database at ``url`` or at its standby, whichever takes writes."""
-    hosts = f"{urlsplit(url).netloc},127.0.0.1:{urlsplit(standby.url).port}"
-    return urlunsplit(urlsplit(url)._replace(netloc=hosts, query="target_session_attrs=read-write"))
 
 
 def _counts(seen: TopicRecord, epochs: Epochs) -> bool:

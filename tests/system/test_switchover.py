@@ -82,7 +82,7 @@ def test_api_relay_and_consumers_continue_on_the_new_primary(
     tmp_path: Path, primary: LocalPostgres, standby: LocalPostgres, kafka: KafkaBroker, topic_name: str
 ) -> None:
     kafka.create_topic(topic_name)
-    url = _either(migrated_database(primary), standby)
+    url = standby.or_primary(migrated_database(primary))
     with installation(Stack(tmp_path, url, kafka.bootstrap_servers, topic_name)) as orderflow:
         _switch_over(orderflow, primary, standby)
 
@@ -126,7 +126,7 @@ async def test_a_session_that_survives_a_switchover_returns_nothing_from_the_for
 ) -> None:
     database = migrated_database(primary)
     await asyncio.to_thread(eventually, lambda: _known(standby, database), that="the standby has the database")
-    survivors = [SqlStorage.at(url) for url in (*[_either(database, standby)] * 4, database)]
+    survivors = [SqlStorage.at(url) for url in (*[standby.or_primary(database)] * 4, database)]
     for storage in survivors:
         await storage.open()
     bodies, heads, history, epochs, one_host = survivors
@@ -212,9 +212,3 @@ def _at(url: str, port: int) -> str:
 
 def _ready(service: RunningProcess) -> bool:
     return httpx.get(f"{service.url}/readyz", timeout=180).status_code == 200
-
-
-def _either(url: str, standby: LocalPostgres) -> str:
-    """The database at ``url`` or at its standby, whichever takes writes."""
-    hosts = f"{urlsplit(url).netloc},127.0.0.1:{urlsplit(standby.url).port}"
-    return urlunsplit(urlsplit(url)._replace(netloc=hosts, query="target_session_attrs=read-write"))
