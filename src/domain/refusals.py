@@ -24,6 +24,12 @@ def not_permitted(order: OrderFields, target: OrderState, by: Actor) -> CommandR
     return _refuse(NotPermitted, order, target, f"{by} is not permitted", unlock)
 
 
+def may_not_record(order: OrderFields, by: Actor) -> CommandRefused:
+    guard = f"{by} may not record the outcome of a card payment"
+    unlock = "leave the outcome out to charge the card, or act as an admin"
+    return _refuse(NotPermitted, order, "record_payment", guard, unlock)
+
+
 def no_shipper(order: OrderFields, target: OrderState) -> CommandRefused:
     unlock = "assign a shipper first, or give a shipper in the same request"
     return _refuse(GuardFailed, order, target, "no shipper is assigned", unlock)

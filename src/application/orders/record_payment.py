@@ -12,7 +12,6 @@ from ...domain.errors import (
     ConfirmationNeeded,
     GatewayUnavailable,
     InvalidInput,
-    NotPermitted,
     OrderNotFound,
     VersionMismatch,
 )
@@ -73,7 +72,7 @@ class RecordPayment:
             raise OrderNotFound(order_id)
         card = order.payment.by_card
         if paid is not None and card and by.role is not Role.ADMIN:
-            raise _only_an_admin(order, by)
+            raise refusals.may_not_record(order, by)
         if card and paid:
             await self._ask_about_charges(order)
             recorded = await self._record(order_id, True, by, expected_version, idempotency)
@@ -215,14 +214,3 @@ class RecordPayment:
 def _check_version(order: Order, expected: int | None) -> None:
     if expected is not None and expected != order.version:
         raise VersionMismatch(order.id, expected, order.version)
-
-
-def _only_an_admin(order: Order, by: Actor) -> NotPermitted:
-    return NotPermitted(
-        order_id=order.id,
-        action="record_payment",
-        state=order.state,
-        allowed=(),
-        guard=f"{by} may not record the outcome of a card payment",
-        unlock="leave the outcome out to charge the card, or act as an admin",
-    )

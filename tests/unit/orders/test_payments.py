@@ -245,6 +245,7 @@ async def test_only_an_admin_says_how_a_card_payment_ended(till: Till) -> None:
         await till.ask.record_payment("O1", by=CUSTOMER, paid=True)
 
     assert "leave the outcome out" in refused.value.unlock
+    assert str(refused.value).endswith("next states from waiting_for_shipper: preparing, cancelled")
 
 
 async def test_a_stranger_finds_no_order_to_pay(till: Till) -> None:
