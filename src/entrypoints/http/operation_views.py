@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from attrs import frozen
 
-from ...application.health.facts import ConnectionFailure
+from ...application.health.facts import ConnectionFailure, DatabaseFacts, StreamFacts
 from ...application.health.status import ErrorStatus, ProcessStatus, ReaderStatus, Status
 from ...application.health.status_watch import LagSample
 from .views import view_of
@@ -93,13 +92,17 @@ def status_view(status: Status, history: Sequence[LagSample]) -> StatusView:
     return view_of(
         StatusView,
         status,
-        database=_server(status.database),
-        kafka=None if status.kafka is None else _server(status.kafka, kind="kafka"),
+        database=_database(status.database),
+        kafka=None if status.kafka is None else _kafka(status.kafka),
         history=tuple(history),
     )
 
 
-def _server(found: Any, kind: str = "") -> ServerView:
-    """Return what was found of a server; ``kind`` is that of one that does not say it itself."""
-    problem = str(found) if isinstance(found, ConnectionFailure) else ""
-    return ServerView(kind=getattr(found, "kind", kind), version=getattr(found, "version", ""), problem=problem)
+def _database(found: DatabaseFacts | ConnectionFailure) -> ServerView:
+    if isinstance(found, ConnectionFailure):
+        return ServerView(kind="", version="", problem=str(found))
+    return ServerView(kind=found.kind, version=found.version, problem="")
+
+
+def _kafka(found: StreamFacts | ConnectionFailure) -> ServerView:
+    return ServerView(kind="kafka", version="", problem=str(found) if isinstance(found, ConnectionFailure) else "")

@@ -133,8 +133,8 @@ def _details(request: Request[Any, Any, Any], error: Exception) -> tuple[str, di
             subject = error.field or ("the body" if "pointer" in item else "the query")
             return _truncated(f"{subject}: {error.problem}"), headers, {"errors": [item]}
         case CommandRefused():
-            names = ("action", "state", "allowed", "guard", "unlock")
-            return str(error), headers, {name: getattr(error, name) for name in names}
+            refusal: dict[str, object] = {"action": error.action, "state": error.state, "allowed": error.allowed}
+            return str(error), headers, refusal | {"guard": error.guard, "unlock": error.unlock}
         case ConfirmationNeeded():
             return str(error), headers, {"clientSecret": error.client_secret, "confirmationUrl": error.url}
         case Unavailable():
