@@ -162,6 +162,16 @@ def test_an_invalid_header_is_named_and_shown(name: str, value: bytes) -> None:
         wire.record_from(key=b"order-123", value=RECORD.body, headers=headers)
 
 
+def test_a_source_that_is_too_long_is_refused_with_the_length_that_is_allowed() -> None:
+    [problem] = [
+        it
+        for it in import_module("orderflow.adapters.wire.headers").header_problems([("ce_source", b"a" * 201)])
+        if it.path == "headers/ce_source"
+    ]
+
+    assert "at most 200 characters" in problem.allowed
+
+
 @pytest.mark.parametrize("headers", [None, []])
 def test_a_record_without_headers_is_refused(headers: list[tuple[str, bytes]] | None) -> None:
     with pytest.raises(UndecodableEvent, match=r"^headers/\w+: it is missing"):

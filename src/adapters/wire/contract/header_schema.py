@@ -27,7 +27,8 @@ _Position = Annotated[
 _Sequence = Annotated[str, _number("[1-9][0-9]{0,8}", "a whole number of 1 or more, below 10^9, in decimal digits")]
 _Epoch = Annotated[str, _number("[1-9][0-9]{0,5}", f"a whole number of 1 to {MAX_EPOCH}, in decimal digits")]
 _PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]*\Z"
-_Reference = Annotated[str, Meta(pattern=_PRINTABLE, min_length=1, max_length=MAX_TEXT, description="a URI reference")]
+_REFERENCE = f"a URI reference of at most {MAX_TEXT} characters, without control characters"
+_Reference = Annotated[str, Meta(pattern=_PRINTABLE, min_length=1, max_length=MAX_TEXT, description=_REFERENCE)]
 _TEXT = f"text in UTF-8 of at most {MAX_TEXT} characters, without control characters, or absent"
 _Text = Annotated[str, Meta(pattern=_PRINTABLE, max_length=MAX_TEXT, description=_TEXT)]
 
