@@ -8,7 +8,7 @@ from ....application.event_log.records import EVENT_LIMIT
 from ....application.orders.write_set import WriteSet
 from ....domain.errors import ConcurrentChange, Conflict
 from ...order_terms import WITHOUT_REGION, OrderTerms
-from ..database import POSTGRESQL, Database, repeated
+from ..database import POSTGRESQL, Database
 from ..errors import TransactionConflict
 from . import write_postgresql, write_sqlite
 from .batch import WriteBatch
@@ -29,7 +29,7 @@ class SqlCommitter:
             return [None] * len(sets)
         write = write_postgresql.write if self.database.backend == POSTGRESQL else write_sqlite.write
         try:
-            conflicts = await repeated(write)(self.database, batch)
+            conflicts = await write(self.database, batch)
         except TransactionConflict as error:
             return [_concurrent_change(writes, error) for writes in sets]
         if conflicts:

@@ -13,7 +13,7 @@ import msgspec
 from attrs import frozen
 from sqlalchemy import JSON, Integer, LargeBinary
 
-from ..database import Database, committing
+from ..database import Database, committing, repeated
 from ..errors import sqlstate, translated
 from ..event_log import order_events
 from ..idempotency import idempotency_keys
@@ -39,6 +39,7 @@ _SEPARATOR, _NULL = "\x1f", "\x1e"
 """Control characters, which neither orders nor events have."""
 
 
+@repeated
 async def write(database: Database, batch: WriteBatch) -> Conflicts:
     """Commit ``batch``, or nothing if there are conflicts. Raises StorageUnavailable."""
     given = _given(batch)

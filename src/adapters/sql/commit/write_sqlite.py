@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from ..database import Database
+from ..database import Database, repeated
 from ..engines import to_json
 from ..payment_attempts import IS_NEWS, IS_OUTSTANDING, KEPT_REFERENCE, MAY_FAIL
 from ..types import Row, stored_time
@@ -63,6 +63,7 @@ Write = Callable[[Connection, str, Sequence[Row]], Iterable[int]]
 """Executes a statement for each row, and returns the numbers of the rows that it did not write."""
 
 
+@repeated
 async def write(database: Database, batch: WriteBatch) -> Conflicts:
     """Commit ``batch``, or nothing if there are conflicts. Raises StorageUnavailable.
 
