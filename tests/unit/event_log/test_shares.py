@@ -2,9 +2,13 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from orderflow.application.event_log.records import shares
+from orderflow.application.event_log.records import shares, unread
 
 POSITIONS = st.dictionaries(st.integers(0, 9), st.integers(0, 50))
+
+
+def test_what_is_unread_is_found_bucket_by_bucket() -> None:
+    assert unread({1: 3, 2: 9}, {1: 5, 2: 7, 3: 1}) == {1: 3, 3: 0}
 
 
 def test_all_news_that_fit_are_read() -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 from orderflow.application.webhooks.delivery import WebhookDelivery, queued
-from orderflow.application.webhooks.endpoint import Endpoint, caught_up, checked_endpoint, checked_url, to_record
+from orderflow.application.webhooks.endpoint import Endpoint, caught_up, checked_endpoint, checked_url
 from orderflow.domain.errors import InvalidInput
 
 AT = datetime(2024, 5, 17, 12, tzinfo=UTC)
@@ -104,7 +104,6 @@ def test_positions_are_compared_bucket_by_bucket() -> None:
     assert caught_up({1: 3}, {1: 3, 2: 0})
     assert not caught_up({1: 3}, {1: 4})
     assert not caught_up({1: 3}, {1: 2})
-    assert to_record({1: 3, 2: 9}, {1: 5, 2: 7, 3: 1}) == {1: 3, 3: 0}
 
 
 def test_of_each_order_at_an_endpoint_the_first_delivery_is_pending() -> None:

@@ -141,7 +141,7 @@ def test_good_lines_are_counted_by_type() -> None:
 
     report = wire.check_lines(lines, name="day.jsonl")
 
-    assert report == wire.ValidationReport(Counter({"order.created": 1, "order.state_changed": 2}))
+    assert report == wire.ValidationReport(3, Counter({"order.created": 1, "order.state_changed": 2}))
 
 
 def test_an_invalid_line_is_reported_with_its_number() -> None:
@@ -170,7 +170,7 @@ def test_a_document_over_many_lines_is_one_record() -> None:
 
     report = wire.check_lines(lines, name="order_created.json")
 
-    assert report == wire.ValidationReport(Counter({"order.created": 1}))
+    assert report == wire.ValidationReport(1, Counter({"order.created": 1}))
 
 
 def test_a_problem_of_a_document_is_reported_with_its_name() -> None:
