@@ -1,7 +1,6 @@
 """The settings of a process: names, defaults, and allowed values."""
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import typed_settings as ts
@@ -49,6 +48,8 @@ TOPIC = r"(?!\.\.?\Z)[A-Za-z0-9._-]{1,249}"
 
 _PART = re.compile(r"[A-Za-z_][\w.-]*(:[A-Za-z_][\w.]*)?\Z", re.ASCII)
 """The names of a part in a setting: a plain name, or MODULE:ATTRIBUTE."""
+_STRIPE_KEY = re.compile(r"((sk|rk)_[!-~]+)?\Z")
+_STRIPE_SECRETS = re.compile(r"(whsec_[!-+\--~]+(,whsec_[!-+\--~]+)*)?\Z")
 MAX_PARTS = 20
 MAX_PART_NAME = 200
 
@@ -99,14 +100,14 @@ def _roles(_: object, __: object, value: tuple[str, ...]) -> None:
             raise ValueError("not NAME=ROLE")
 
 
-def _matching(pattern: str) -> Callable[[object, object, str], None]:
-    """Return a validator whose error does not have the value, as that of attrs would."""
+def _stripe_key(_: object, __: object, value: str) -> None:
+    if not _STRIPE_KEY.match(value):
+        raise ValueError("not of the form that is allowed")  # without the value, which attrs would show
 
-    def check(_: object, __: object, value: str) -> None:
-        if not re.fullmatch(pattern, value):
-            raise ValueError("not of the form that is allowed")
 
-    return check
+def _stripe_secrets(_: object, __: object, value: str) -> None:
+    if not _STRIPE_SECRETS.match(value):
+        raise ValueError("not of the form that is allowed")
 
 
 def _between(low: float, high: float) -> list[Any]:
@@ -186,12 +187,12 @@ class Settings:
     )
     stripe_api_key: str = ts.secret(
         default="",
-        validator=_matching(r"((sk|rk)_[!-~]+)?"),
+        validator=_stripe_key,
         help="a secret or restricted key of Stripe: sk_... or rk_...",
     )
     stripe_webhook_secret: str = ts.secret(
         default="",
-        validator=_matching(r"(whsec_[!-+\--~]+(,whsec_[!-+\--~]+)*)?"),
+        validator=_stripe_secrets,
         help="whsec_... of Stripe's events to /v1/webhooks/stripe; two, comma separated, while one is rotated; "
         "empty: no events",
     )

@@ -24,12 +24,13 @@ def _an_order_is_gone(lived: Sweep) -> None:
 
 
 def _an_answer_is_another(lived: Sweep) -> None:
-    (key, (answer, at)), *_ = _storage(lived)._responses.items()
-    _storage(lived)._responses[key] = (type(answer)(fingerprint=key[1], body=b"another", order_id=answer.order_id), at)
+    responses = _storage(lived).answers.responses
+    (key, (answer, at)), *_ = responses.items()
+    responses[key] = (type(answer)(fingerprint=key[1], body=b"another", order_id=answer.order_id), at)
 
 
 def _a_cursor_went_back(lived: Sweep) -> None:
-    cursors = _storage(lived)._cursors["analytics"]
+    cursors = _storage(lived).cursors.cursors["analytics"]
     cursors[max(cursors)] -= 1
 
 
@@ -39,11 +40,11 @@ def _the_topic_lacks_the_newest(lived: Sweep) -> None:
 
 def _the_newest_waits_for_the_relay(lived: Sweep) -> None:
     record = lived.installation.topic.records.pop()
-    _storage(lived)._cursors["relay"][record.address[0]] -= 1
+    _storage(lived).cursors.cursors["relay"][record.address[0]] -= 1
 
 
 def _a_capture_is_not_known(lived: Sweep) -> None:
-    _storage(lived)._attempts.pop(next(key for key in _storage(lived)._attempts if "capture" in key))
+    _storage(lived).attempts.attempts.pop(next(key for key in _storage(lived).attempts.attempts if "capture" in key))
 
 
 def _a_mail_never_arrived(lived: Sweep) -> None:

@@ -55,8 +55,8 @@ def test_two_workers_add_up_what_they_count_and_expose_states_once(workers: Inst
 def test_a_folder_that_is_not_there_is_named(workers: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "/nowhere/metrics")
 
-    service = workers.attempt("serve", "--no-consumers")
+    service = workers.start("serve", "--no-consumers")
 
-    assert service.code == 1
-    assert "PROMETHEUS_MULTIPROC_DIR" in service.err
-    assert "Traceback" not in service.err
+    assert service.exit_code() == 1
+    assert "PROMETHEUS_MULTIPROC_DIR" in service.said()
+    assert "Traceback" not in service.said()
