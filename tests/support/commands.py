@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import prometheus_client  # noqa: F401  # for all processes or for this one: it chooses when it is imported first
 from attrs import frozen
 from orderflow.entrypoints.cli.main import run
 

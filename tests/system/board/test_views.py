@@ -466,6 +466,29 @@ def test_the_orders_of_one_error_do_not_come_below_the_name_of_another(look: Boa
             assert client.post("/v1/operations/dead-letters/drop", json=body).is_success
 
 
+def test_what_changes_while_the_operation_view_opens_is_shown(look: BoardPage, shop: Service) -> None:
+    shop.place("park-6")
+    parked(shop, "park-6")
+    held = look.hold(re.compile("operations/status"))
+    look.enter("admin:boss", "#/operation")
+    section = look.page.locator("section", has=look.page.get_by_role("heading", name="Parked orders"))
+    rollout = look.page.get_by_role("region", name="Consumers (table)").get_by_role("row", name="inventory")
+    expect(section).to_contain_text("ValueError")
+    expect(rollout.get_by_role("button", name="Pause")).to_be_visible()
+    with shop.api() as client:
+        body = {"consumer": "analytics", "orderId": "park-6", "reason": "counted by hand"}
+        assert client.post("/v1/operations/dead-letters/drop", json=body).is_success
+        assert client.post("/v1/operations/consumers/inventory/pause", json={"reason": "stock-taking"}).is_success
+
+    for route in held:
+        route.continue_()
+
+    expect(section).to_contain_text("No order is parked")
+    expect(rollout).to_contain_text("paused by admin:boss: stock-taking")
+    with shop.api() as client:
+        assert client.post("/v1/operations/consumers/inventory/resume", json={"reason": "done"}).is_success
+
+
 def test_an_operator_sees_the_lag_and_pauses_a_consumer(look: BoardPage, shop: Service) -> None:
     look.enter("admin:boss", "#/operation")
     readers = look.page.get_by_role("region", name="Lag of each reader (table)")

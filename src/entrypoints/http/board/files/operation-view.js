@@ -28,6 +28,7 @@ class OperationView extends HTMLElement {
   #deadLetters = custom("dead-letters");
   #parked = "";
   #share = "";
+  #readings = 0;
 
   connectedCallback() {
     fill(
@@ -122,11 +123,12 @@ class OperationView extends HTMLElement {
             status.errors.map((/** @type {any} */ it) => [dateTime(it.at), it.where, `${it.code}: ${it.message}`]),
           ),
     );
+    // Also at first: what was read when the view opened may be older than the first status.
     const parked = JSON.stringify(status.parked);
-    if (parked !== this.#parked && this.#parked !== "") /** @type {any} */ (this.#deadLetters).read();
+    if (parked !== this.#parked) /** @type {any} */ (this.#deadLetters).read();
     this.#parked = parked;
     const share = JSON.stringify([status.publishedPercent, status.paused]);
-    if (share !== this.#share && this.#share !== "") this.#readRollout();
+    if (share !== this.#share) this.#readRollout();
     this.#share = share;
   }
 
@@ -161,8 +163,11 @@ class OperationView extends HTMLElement {
   }
 
   async #readRollout() {
+    this.#readings += 1;
+    const reading = this.#readings;
     try {
       const rollout = await call("v1/operations/rollout", { signal: this.#stopped.signal });
+      if (reading !== this.#readings) return; // a later one knows more
       const slider = h("input", {
         id: "share",
         type: "range",
