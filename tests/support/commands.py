@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import prometheus_client  # noqa: F401  # for all processes or for this one: it chooses when it is imported first
 from attrs import frozen
 from orderflow.entrypoints.cli.main import run
+from prometheus_client import values
 
 
 @frozen
@@ -44,7 +44,7 @@ class CommandLine:
     def __call__(self, *arguments: str | Path, stdin: str = "") -> CommandResult:
         """Run a command and return its result, also if it failed."""
         out, err = io.StringIO(), io.StringIO()
-        with self._environment(), logging_kept(), redirect_stdout(out), redirect_stderr(err):
+        with self._environment(), logging_kept(), metrics_kept(), redirect_stdout(out), redirect_stderr(err):
             before, sys.stdin = sys.stdin, io.TextIOWrapper(io.BytesIO(stdin.encode()))
             try:
                 code = run([str(argument) for argument in arguments])
@@ -82,6 +82,13 @@ def logging_kept() -> Iterator[None]:
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)
+
+
+@contextmanager
+def metrics_kept() -> Iterator[None]:
+    """Metrics are afterwards counted as before: a command with workers counts in a folder that they share."""
+    with patch.object(values, "ValueClass", values.ValueClass):
+        yield
 
 
 def order_json(order_id: str = "o1", **changes: object) -> str:
