@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import pytest
 
 from ..adapters.memory import MemoryStorage
+from ..application.event_log.records import unread
 from ..application.orders.change_order import ChangeOrder
 from ..application.orders.create_order import CreateOrder, NewOrder
 from ..application.orders.group_commit import GroupCommit
@@ -152,9 +153,9 @@ async def _reads(storage: Any, crash_points: CrashPoints, read: list[tuple[str, 
     """Follow the log to its end, and store the cursors after each batch."""
     ports = _numbered(storage, crash_points)
     while True:
-        at = dict(await ports["cursors"].positions("reader"))
+        at = await ports["cursors"].positions("reader")
         heads = await ports["log"].heads()
-        behind = {bucket: at.get(bucket, 0) for bucket, head in heads.items() if head > at.get(bucket, 0)}
+        behind = unread(at, heads)
         if not behind:
             return
         records = await ports["log"].read(behind, limit=2)

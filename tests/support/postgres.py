@@ -14,8 +14,7 @@ import uuid
 from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -23,7 +22,7 @@ from docker.errors import DockerException
 from testcontainers.core.container import DockerContainer
 
 from .process import Account, OwnProcess
-from .servers import MissingServer, docker_answers, free_port, not_ours, started
+from .servers import MissingServer, Server, docker_answers, free_port, not_ours, started
 from .waiting import eventually
 
 T = TypeVar("T")
@@ -37,7 +36,7 @@ REMEDY = (
 )
 
 
-class PostgresServer:
+class PostgresServer(Server):
     """A PostgreSQL that answers at ``url`` (``postgresql://user@127.0.0.1:port/postgres``).
 
     This class is a server that was given to the tests: they make databases in it and drop them at the end.
@@ -85,14 +84,6 @@ class PostgresServer:
         for name in self._made:
             self.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         self._made.clear()
-
-    def __enter__(self) -> Self:
-        return started(self)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class ContainerPostgres(PostgresServer):

@@ -6,11 +6,12 @@ import secrets
 import shutil
 import socket
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import NoReturn, Protocol, TypeVar
+from typing import NoReturn, Self, TypeVar
 
 import pytest
 from docker import from_env
@@ -19,14 +20,23 @@ from docker.errors import DockerException
 T = TypeVar("T")
 
 
-class Startable(Protocol):
-    """A server that can be started, and closed in any state."""
+class Server(ABC):
+    """A server that can be started, and closed in any state; a ``with`` block does both."""
 
+    @abstractmethod
     def start(self) -> None: ...
+
+    @abstractmethod
     def close(self) -> None: ...
 
+    def __enter__(self) -> Self:
+        return started(self)
 
-S = TypeVar("S", bound=Startable)
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+S = TypeVar("S", bound=Server)
 
 
 class MissingServer(Exception):

@@ -3,14 +3,13 @@
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from ssl import SSLContext
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from attrs import field, frozen
 
-from .servers import free_port, started
+from .servers import Server, free_port
 
 
 @frozen
@@ -47,7 +46,7 @@ class Door:
         return AuthResult(success=given == self.login, handled=False, auth_data=said)
 
 
-class SmtpServer:
+class SmtpServer(Server):
     """An SMTP server at ``host`` and ``port``; what it accepted stands in ``mails``, oldest first.
 
     While ``refusal`` is set (``"451 try again later"``, ``"554 no"``) every message is answered by it. The mailboxes in
@@ -100,11 +99,3 @@ class SmtpServer:
         if self._listening:
             self._listening = False
             self._controller.stop(no_assert=True)
-
-    def __enter__(self) -> Self:
-        return started(self)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

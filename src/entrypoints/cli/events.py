@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cyclopts import App
 
 from ...adapters import wire
-from ...application.event_log.records import LogRecord, Positions, UnrecognizedRecord
+from ...application.event_log.records import LogRecord, Positions, UnrecognizedRecord, unread
 from ...domain.errors import InvalidInput, NotConfigured
 from .arguments import opened_file
 from .output import write_json
@@ -126,7 +126,7 @@ async def log_after(
     log, news, at = container.storage().log, container.news().listener(), dict(positions)
     while True:
         heads = await log.heads()
-        if behind := {bucket: at.get(bucket, 0) for bucket, head in heads.items() if head > at.get(bucket, 0)}:
+        if behind := unread(at, heads):
             records = await log.read(behind, limit=PAGE)
             at.update((record.bucket, record.position) for record in records)
             yield records

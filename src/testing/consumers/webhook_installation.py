@@ -10,6 +10,7 @@ from attrs import define, field
 from ...adapters.wakeup import LocalWakeup
 from ...adapters.webhooks.http_client import HttpWebhookClient, Limits
 from ...adapters.wire.webhook_body import webhook_body
+from ...application.event_log.records import unread
 from ...application.webhooks.catch_up import FollowLog
 from ...application.webhooks.change_endpoints import ChangeEndpoints
 from ...application.webhooks.endpoint import WEBHOOKS, Endpoint
@@ -96,10 +97,9 @@ class Installation:
     async def consume(self) -> None:
         """Let the consumer handle what is new, and endpoints that are behind catch up."""
         handle = self.world.handling(RecordDeliveries(self.world.clock.of_storage))
-        at = dict(await self.world.storage.cursors.positions(WEBHOOKS))
+        at = await self.world.storage.cursors.positions(WEBHOOKS)
         heads = await self.world.storage.log.heads()
-        behind = {bucket: at.get(bucket, 0) for bucket, head in heads.items() if head > at.get(bucket, 0)}
-        if behind:
+        if behind := unread(at, heads):
             await handle(await self.world.storage.log.read(behind, limit=10_000))
         await self.follow()
 

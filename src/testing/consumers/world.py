@@ -93,8 +93,8 @@ class World:
         shop, now = Shop(), self.clock()
         await shop.live(order_id)
         record = (await shop.records())[sequence - 1]
-        letter = DeadLetter(consumer="analytics", record=record, first_failed_at=now, last_failed_at=now)
-        return evolve(letter, **changes)
+        dead_letter = DeadLetter(consumer="analytics", record=record, first_failed_at=now, last_failed_at=now)
+        return evolve(dead_letter, **changes)
 
     def notification(self, **changes: Any) -> Notification:
         """Return a notification of the customer about the first event of order o1, due now."""

@@ -5,8 +5,6 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
@@ -21,7 +19,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 from ..process import last_words
-from ..servers import not_ours, started
+from ..servers import Server, not_ours
 from ..waiting import eventually
 from . import distribution
 from .secured import SecuredListener
@@ -35,7 +33,7 @@ _NOT_YET = {
 _quiet = logging.Logger("kafka-for-tests", logging.CRITICAL)
 
 
-class KafkaBroker:
+class KafkaBroker(Server):
     """An Apache Kafka that answers at ``bootstrap_servers``, of ``nodes`` nodes.
 
     This class is a Kafka that was given to the tests.
@@ -160,14 +158,6 @@ class KafkaBroker:
         )
         assert done.returncode == 0, f"{main} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
         return done.stdout
-
-    def __enter__(self) -> Self:
-        return started(self)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def last_words(self) -> str:
         """Return the ends of the logs of its nodes, as far as they are known."""
