@@ -112,9 +112,9 @@ class OwnProcess:
         if self._process is None:
             return
         family: list[psutil.Process] = []
-        with contextlib.suppress(psutil.NoSuchProcess):
+        with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+            self.pause()  # so that it starts no child between the look and the kill
             parent = psutil.Process(self._process.pid)
-            parent.suspend()  # so that it starts no child between the look and the kill
             family = [*parent.children(recursive=True), parent]
         for member in reversed(family):
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -124,8 +124,12 @@ class OwnProcess:
         self._process = None
 
     def pause(self) -> None:
-        """Stand still (SIGSTOP) until :meth:`resume`."""
+        """Stand still (SIGSTOP) until :meth:`resume`; returns when the last of its threads does.
+
+        On busy processors that takes a moment, in which a server still answers.
+        """
         os.kill(self.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self) -> None:
         os.kill(self.pid, signal.SIGCONT)

@@ -139,8 +139,10 @@ def counted(service: RunningProcess) -> float:
 def test_connections_that_no_worker_has_accepted_wait_for_the_next_one(service: RunningProcess) -> None:
     url = service.url
     before = worker_ids(service)
-    for pid in before:
-        os.kill(pid, signal.SIGSTOP)
+    workers = [psutil.Process(pid) for pid in before]
+    for worker in workers:
+        worker.suspend()
+    eventually(lambda: {worker.status() for worker in workers} == {psutil.STATUS_STOPPED}, that="both stand still")
     host, _, port = url.removeprefix("http://").partition(":")
     waiting = [socket.create_connection((host, int(port)), timeout=120) for _ in range(10)]
     for connection in waiting:

@@ -98,7 +98,6 @@ class FaultInjection:
     async def _asleep(self, process: OwnProcess, seconds: float) -> None:
         process.pause()
         try:
-            await eventually_async(lambda: process.asleep, that="the process stands still")
             await asyncio.sleep(seconds)
             _must(process.asleep, "the process stood still to the end")
         finally:
