@@ -2,7 +2,7 @@
 #
 #   make demo    the order flow from end to end, on this machine
 #   make unit    domain, application and memory: the tests that need no server and open no door
-#   make test    the linters, then the tests in memory and on real servers, five at a time (ARGS="-k name" for some;
+#   make test    the linters, and the tests in memory and on real servers, five at a time (ARGS="-k name" for some;
 #                JOBS=0: one after the other; TESTS=tests: with those of make system, as CI runs them)
 #   make system  the tests of whole installations: their processes, clusters, browsers, other frameworks
 #   make lint    formatting, lint, types and import walls
@@ -28,7 +28,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: demo unit test system lint faults mutants sweep bench lock contract screenshots docs clean
+.PHONY: demo unit test tests-only system lint faults mutants sweep bench lock contract screenshots docs clean
 .DEFAULT_GOAL := test
 
 demo: $(READY)
@@ -42,8 +42,12 @@ unit: $(READY)
 
 TESTS = tests/unit tests/doors tests/project tests/integration tests/faults
 
+# The linters and the tests side by side, for mypy has one core only.
+test: $(READY)
+	@$(MAKE) --no-print-directory --jobs=2 lint tests-only
+
 # Five at a time on two cores, for many wait for servers.
-test: lint
+tests-only: $(READY)
 	$(PYTEST) $(TESTS) $(ARGS)
 
 system: $(READY)

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import re
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from time import perf_counter
@@ -111,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found: list[Finding] = []
     missing: list[str] = []
     with Servers() as servers:
-        for name in dict.fromkeys(asked.names or ALL):
+        for name in asked.part(list(dict.fromkeys(asked.names or ALL))):
             began = perf_counter()
             print(f"{name} ...", file=sys.stderr, end="", flush=True)
             try:
@@ -138,23 +139,32 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--tiny", action="store_true", help="only see that each runs, in seconds: promises are not held"
     )
+    parser.add_argument(
+        "--part", type=_part, default="1/1", metavar="N/M", help="of M equal parts of the measurements, the Nth only"
+    )
     parser.add_argument("--pairs", type=_at_least_one, default=Effort().pairs, help="turns that each side gets")
     parser.add_argument("--scale", type=_above_zero, default=1.0, help="so many times the usual amount of work")
     return parser
 
 
+def _part(text: str) -> Callable[[Sequence[str]], Sequence[str]]:
+    """Return what selects a part of a sequence: ``2/3`` is every third item from the second on."""
+    named = re.fullmatch(r"([1-9]\d{0,3})/([1-9]\d{0,3})", text)
+    if named is None or (number := int(named[1])) > (parts := int(named[2])):
+        raise argparse.ArgumentTypeError(f"{text!r} is no part such as 1/2 or 2/2")
+    return lambda names: names[number - 1 :: parts]
+
+
 def _at_least_one(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
+    if not re.fullmatch(r"[1-9]\d{0,5}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return int(text)
 
 
 def _above_zero(text: str) -> float:
-    number = float(text)
-    if not 0 < number < 1000:
-        raise ValueError(text)
-    return number
+    if not re.fullmatch(r"\d{1,3}(\.\d+)?", text) or not float(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0 and below 1000")
+    return float(text)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,41 @@ def test_an_unknown_name_is_refused(bench: Any) -> None:
     assert refused.value.code == 2
 
 
+def test_the_parts_together_are_all_measurements_each_once(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[str] = []
+
+    async def noted(name: str) -> list[Finding]:
+        measured.append(name)
+        return []
+
+    for name in bench.MEASUREMENTS:
+        monkeypatch.setitem(bench.MEASUREMENTS, name, (lambda *_, name=name: noted(name), ""))
+
+    codes = {bench.main(["--part", f"{number}/3"]) for number in (1, 2, 3)}
+
+    assert codes == {0}
+    assert sorted(measured) == sorted(bench.ALL)
+    assert measured[: len(bench.ALL[::3])] == list(bench.ALL[::3])
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "allowed"),
+    [
+        *(("--part", value, "is no part such as 1/2 or 2/2") for value in ("0/2", "3/2", "2", "1/0", "x/y", "1/2/3")),
+        *(("--pairs", value, "is no whole number from 1 on") for value in ("0", "1.5", "-1", "many")),
+        *(("--scale", value, "is no number above 0 and below 1000") for value in ("0", "1000", "nan", "much")),
+    ],
+)
+def test_a_wrong_option_is_refused_with_what_is_allowed(
+    bench: Any, capsys: pytest.CaptureFixture[str], option: str, value: str, allowed: str
+) -> None:
+    with pytest.raises(SystemExit) as refused:
+        bench.main([f"{option}={value}"])
+
+    assert refused.value.code == 2
+    assert f"{value!r} {allowed}" in capsys.readouterr().err
+
+
 async def test_each_side_has_one_turn_in_each_round_in_random_order_and_the_first_round_does_not_count() -> None:
     turns: list[str] = []
 
