@@ -4,7 +4,7 @@
 #   make unit    domain, application and memory: the tests that need no server and open no door
 #   make test    the linters, and the tests in memory and on real servers, five at a time (ARGS="-k name" for some;
 #                JOBS=0: one after the other; TESTS=tests: with those of make system, as CI runs them)
-#   make system  the tests of whole installations: their processes, clusters, browsers, other frameworks
+#   make system  the tests of whole installations: their processes, clusters, browsers, other frameworks, wheel and image
 #   make lint    formatting, lint, types and import walls
 #   make faults  the fault campaign: an installation as in production, whose processes, servers and links fail every few
 #                seconds (SEED=n: that one again; SIZE=small: each fault once)
@@ -40,7 +40,7 @@ unit: JOBS = 3
 unit: $(READY)
 	$(PYTEST) tests/unit $(ARGS)
 
-TESTS = tests/unit tests/doors tests/project tests/integration tests/faults
+TESTS = tests/faults tests/doors tests/integration tests/project tests/unit
 
 # The linters and the tests side by side, for mypy has one core only.
 test: $(READY)
@@ -70,7 +70,7 @@ mutants: $(READY)
 		--deselect $(CAMPAIGN) $(ARGS)
 
 sweep: $(READY)
-	ORDERFLOW_TEST_FAULTS=large $(BIN)/pytest tests/faults/test_crash_points.py tests/doors/cli/test_broken_streams.py $(ARGS)
+	ORDERFLOW_TEST_FAULTS=large $(BIN)/pytest tests/faults/test_crash_points.py tests/system/test_broken_streams.py $(ARGS)
 
 bench: $(READY)
 	$(BIN)/python -m bench $(ARGS)

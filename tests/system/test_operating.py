@@ -21,7 +21,7 @@ PORTS = ("8080", "9090", "9464", "9465", "9466", "9467", "9468")
 ELSEWHERE = {
     "python3 -m venv orderflow-venv": "the tests run in an environment of their own",
     ". orderflow-venv/bin/activate": "likewise",
-    'pip install --quiet "${SOURCE_TREE}[all]"': "tests/project/test_packaging.py installs the wheel",
+    'pip install --quiet "${SOURCE_TREE}[all]"': "tests/system/test_packaging.py installs the wheel",
 }
 
 

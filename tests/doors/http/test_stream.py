@@ -133,15 +133,22 @@ async def test_the_stream_ends_when_the_server_closes(
 async def test_the_stream_ends_if_storage_fails(
     installation: Installation, boss: AsyncClient, closing: asyncio.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def unavailable() -> bool:
-        raise StorageUnavailable("database", "gone")
+    failing = asyncio.Event()
+
+    async def authorized() -> bool:
+        if failing.is_set():
+            raise StorageUnavailable("database", "gone")
+        return True
 
     monkeypatch.setattr(stream, "TICK", 0.01)
     await placed(boss)
-    events = LiveStreams(installation.streams, closing).of_order("O1", 0, Actor.parse(BOSS), unavailable)
+    events = LiveStreams(installation.streams, closing).of_order("O1", 0, Actor.parse(BOSS), authorized)
     await next_of(events)
 
-    assert await rest_of(events) == []
+    failing.set()
+    rest = await rest_of(events)
+
+    assert rest == []
 
 
 async def test_comments_are_sent_while_there_are_no_events(

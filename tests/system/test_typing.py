@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-TREE = Path(__file__).parents[3]
+TREE = Path(__file__).parents[2]
 KNOWN_TYPES = TREE / ".mypy_cache" / "application"
 """A cache of what mypy has read of orderflow and its libraries, for the next run."""
 CHOICE = ("--strict", "--follow-imports=silent", "--no-error-summary", f"--cache-dir={KNOWN_TYPES}")

@@ -12,10 +12,13 @@ from typing import Any
 
 import pytest
 
+from tests.doors.cli.conftest import empty_database, lived_database, small_day
 from tests.support.broken_streams import BREAKS
 from tests.support.commands import CommandLine, order_json
 from tests.support.every_command import PROCESSES, Command, arguments, commands
 from tests.support.waiting import eventually
+
+__all__ = ["empty_database", "lived_database", "small_day"]
 
 Outcomes = dict[Command, dict[str, Any]]
 PLACING = ("orders", "create")

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.project.test_packaging import EVERY_MODULE
 from tests.support.deployed import TREE, Instruction, dockerfile, hadolint, image_environment
 from tests.support.servers import obtain
+from tests.system.test_packaging import EVERY_MODULE
 
 ENVIRONMENT = "/opt/orderflow"
 PINNED = re.compile(r"^([\w.-]+)==([^\s;]+)", re.MULTILINE)
