@@ -6,7 +6,6 @@ import re
 import shutil
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -19,6 +18,7 @@ import pytest
 
 from tests.support.commands import order_json
 from tests.support.process import OwnProcess
+from tests.support.pytest_run import run_pytest
 from tests.support.servers import free_port
 from tests.support.stack import PROGRAM
 from tests.support.waiting import eventually
@@ -82,17 +82,7 @@ def test_the_examples_are_short(name: str) -> None:
 
 
 def test_the_examples_pass_the_shipped_suites_in_a_folder_of_their_own(folder: Path) -> None:
-    options = ("-q", "-p", "no:cacheprovider", f"--rootdir={folder}", "-c", os.devnull)
-
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, "test_own_parts.py"],
-        cwd=folder,
-        env=environment(folder),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=500,
-    )
+    done = run_pytest(folder, "test_own_parts.py", environment=environment(folder))
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "failed" not in done.stdout

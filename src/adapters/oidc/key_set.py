@@ -73,10 +73,9 @@ class KeySet:
         if self._client is not None:
             await self._client.aclose()
 
-    async def read(self) -> int:
-        """Read the key set, and return the number of its usable keys. Raises Unavailable."""
+    async def read(self) -> None:
+        """Read the key set now. Raises Unavailable."""
         await self._read_again()
-        return len(self._keys)
 
     async def find(self, family: str, key_id: str) -> VerifyingKey | None:
         """Return the key of that type and id; None if the provider has no such key, by a reading that began since.

@@ -21,7 +21,7 @@ from ..simulation.run_day import (
     DayResult,
     InProcessOrderClient,
     OrderClient,
-    RateLimit,
+    Pace,
     RunDay,
     ScaledPace,
     VirtualPace,
@@ -88,7 +88,7 @@ async def in_process(
         await _refuse_second_run(container, day, prefix)
         before = sum((await container.storage().log.heads()).values())
         async with consuming(container) if with_consumers else nullcontext():
-            pace: RateLimit = _scaled(day, speed) if clock is None else VirtualPace(clock, midnight)
+            pace: Pace = _scaled(day, speed) if clock is None else VirtualPace(clock, midnight)
             result, seconds = await run_steps(day, InProcessOrderClient(container.use_cases()), pace, workers, prefix)
             waiting = {each.reader: each.events for each in await caught_up(container, wait) if not each.paused}
         events = sum((await container.storage().log.heads()).values()) - before
@@ -115,7 +115,7 @@ async def over_http(
 ) -> SimulationReport:
     client = HttpOrderClient(url, token=token, connections=workers)
     try:
-        pace: RateLimit = VirtualPace(VirtualClock()) if speed is None else _scaled(day, speed)
+        pace: Pace = VirtualPace(VirtualClock()) if speed is None else _scaled(day, speed)
         result, seconds = await run_steps(day, client, pace, workers, prefix)
     finally:
         await client.close()
@@ -125,7 +125,7 @@ async def over_http(
 async def run_steps(
     day: Day,
     client: OrderClient,
-    pace: RateLimit,
+    pace: Pace,
     workers: int,
     prefix: str | None,
     *,

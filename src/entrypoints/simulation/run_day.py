@@ -64,7 +64,7 @@ class InProcessOrderClient:
                 return (await use_cases.cancel_order(order_id, step.reason or "", by=by)).state
 
 
-class RateLimit(Protocol):
+class Pace(Protocol):
     """Decides when the next step is due."""
 
     async def until(self, second: int) -> None:
@@ -127,7 +127,7 @@ class RunDay:
     """
 
     client: OrderClient
-    pace: RateLimit
+    pace: Pace
     workers: int = 1
     prefix: str | None = None
     progress: Callable[[int, int], None] = lambda done, of: None
