@@ -1,7 +1,9 @@
 """Clients of librdkafka with this service's properties and log, each used from one thread."""
 
 import asyncio
+import atexit
 import logging
+import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache, partial
@@ -91,6 +93,7 @@ class ReportingConsumer(Consumer):
 class ReportingAdmin(AdminClient):
     client_errors: ClientErrors
     brokers: KnownBrokers
+    process_id: int
 
 
 Client = ReportingProducer | ReportingConsumer | ReportingAdmin
@@ -132,7 +135,9 @@ def reader(settings: KafkaSettings, defaults: Mapping[str, str]) -> ReportingCon
 
 def admin(settings: KafkaSettings, required: Mapping[str, Any] | None = None, *, log: Any = None) -> ReportingAdmin:
     """Create an admin client. ``log`` replaces ClientLog. Raises InvalidInput, as ``producer``."""
-    return _admins().keep(_build(ReportingAdmin, settings, required or {}, {}, log))
+    client = _build(ReportingAdmin, settings, required or {}, {}, log)
+    client.process_id = os.getpid()
+    return _admins().keep(client)
 
 
 @define(eq=False)
@@ -164,6 +169,17 @@ class AdminClients:
             self._kept = [*kept, (client, None)]
         return client
 
+    def close(self) -> None:
+        """Delete the clients that this process has made, and end their threads.
+
+        One that is amid a TLS handshake when the process ends uses what OpenSSL frees then, and the process is aborted.
+        """
+        with self._lock:
+            for client, _ in self._kept:
+                if client.process_id == os.getpid():  # a process that was forked has none of the threads
+                    client.__exit__(None, None, None)
+            self._kept = []
+
 
 _ONLY_HERE = 2
 """The references that ``getrefcount`` sees to a client that only AdminClients has: a variable, and its argument."""
@@ -171,8 +187,10 @@ _ONLY_HERE = 2
 
 @cache
 def _admins() -> AdminClients:
-    """Return those of this process."""
-    return AdminClients()
+    """Return those of this process, which are closed when it ends."""
+    clients = AdminClients()
+    atexit.register(clients.close)
+    return clients
 
 
 def _build(

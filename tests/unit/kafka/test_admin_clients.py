@@ -1,6 +1,8 @@
-"""An admin client that was dropped is not deleted while a response to it may still come."""
+"""An admin client that was dropped is deleted when no response to it can come, and all are when the process ends."""
 
 import gc
+import subprocess
+import sys
 import weakref
 
 from orderflow.adapters.kafka.client import AdminClients, ReportingAdmin, _build
@@ -27,3 +29,26 @@ def test_a_client_is_kept_for_a_while_after_it_was_dropped_and_deleted_by_who_ma
 
     assert there == [True, True, False]
     assert any(each is used for each, _ in clients._kept)
+
+
+THREADS_AT_THE_END = """
+import atexit, os, sys
+atexit.register(lambda: print(os.getpid() == first, len(os.listdir("/proc/self/task")), flush=True))  # the last to run
+from orderflow.adapters.kafka.client import admin
+from orderflow.adapters.kafka.settings import KafkaSettings
+
+first = os.getpid()
+used = [admin(KafkaSettings(bootstrap_servers=sys.argv[1], topic="orders")) for _ in range(2)]
+if os.fork() == 0:
+    sys.exit()
+os.wait()
+assert len(os.listdir("/proc/self/task")) > 1
+"""
+
+
+def test_at_the_end_of_a_process_no_thread_of_a_client_runs_and_a_forked_process_ends_as_well() -> None:
+    program = [sys.executable, "-c", THREADS_AT_THE_END, f"127.0.0.1:{free_port()}"]
+
+    done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=300)
+
+    assert (done.stdout.splitlines(), done.stderr, done.returncode) == (["False 1", "True 1"], "", 0)
