@@ -42,11 +42,11 @@ unit: $(READY)
 
 TESTS = tests/faults tests/doors tests/integration tests/project tests/unit
 
-# The linters and the tests side by side, for mypy has one core only.
+# The linters and the tests side by side, for mypy uses one core only.
 test: $(READY)
 	@$(MAKE) --no-print-directory --jobs=2 lint tests-only
 
-# Five at a time on two cores, for many wait for servers.
+# Five at a time on two cores, for many wait for servers. The folders with the longest files come first.
 tests-only: $(READY)
 	$(PYTEST) $(TESTS) $(ARGS)
 

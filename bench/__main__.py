@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import math
 import re
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -156,15 +157,22 @@ def _part(text: str) -> Callable[[Sequence[str]], Sequence[str]]:
 
 
 def _at_least_one(text: str) -> int:
-    if not re.fullmatch(r"[1-9]\d{0,5}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
-    return int(text)
+    return int(_within(text, int, 1, math.inf, "no whole number from 1 on"))
 
 
 def _above_zero(text: str) -> float:
-    if not re.fullmatch(r"\d{1,3}(\.\d+)?", text) or not float(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0 and below 1000")
-    return float(text)
+    return _within(text, float, math.ulp(0.0), math.nextafter(1000.0, 0.0), "no number above 0 and below 1000")
+
+
+def _within(text: str, kind: Callable[[str], float], least: float, most: float, otherwise: str) -> float:
+    """Return the number, or raise ArgumentTypeError with ``otherwise``."""
+    try:
+        number = kind(text)
+    except ValueError:
+        number = math.nan
+    if not least <= number <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is {otherwise}")
+    return number
 
 
 if __name__ == "__main__":
